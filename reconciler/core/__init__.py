@@ -1,1 +1,1 @@
-"""The pure core: decides on data. No I/O, no clock, no chance; standard library only (deepdiff in `fields`)."""
+"""The pure core: decides on data. No I/O, no clock, no chance; only `fields` imports a package."""

@@ -1,0 +1,151 @@
+"""What may stop a plan that is correct: removals beyond a limit, a view that looks wrong, a sink that
+is not the one it was. Judged on the whole set. Each override names the exception (DESIGN §6).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from reconciler.core.changes import Create, Revoke
+from reconciler.core.plan import Guard, Plan
+from reconciler.core.reasons import Reason
+from reconciler.core.receipts import Inventory, TokenRef
+from reconciler.core.tokens import Unread
+from reconciler.core.world import Ledger, World
+
+_REMOVALS = (Reason.TOMBSTONE, Reason.REMOVED, Reason.UNMANAGED_REVOKED)
+
+
+def judge(plan: Plan, ledger: Ledger) -> tuple[Guard, ...]:
+    """Every guard's verdict, in a fixed order, the passes included."""
+    return (
+        _max_revokes(plan, ledger),
+        _never_to_zero(plan, ledger),
+        _live_view(ledger),
+        *_registrations(ledger.world),
+        _reissue(plan, ledger),
+    )
+
+
+def _removals(plan: Plan, ledger: Ledger) -> list[Revoke]:
+    allowed = ledger.world.requests.allow_revoke
+    return [
+        change
+        for change in plan.changes
+        if isinstance(change, Revoke)
+        and change.why.reason in _REMOVALS
+        and change.token.works(ledger.world.now)
+        and not {change.name, change.token.id} & allowed
+    ]
+
+
+def _max_revokes(plan: Plan, ledger: Ledger) -> Guard:
+    limits = ledger.world.wanted.limits
+    ours = len(ledger.current())
+    limit = max(1, min(limits.count, math.ceil(limits.percent * ours / 100)))
+    removals = _removals(plan, ledger)
+    names = ", ".join(change.name for change in removals)
+    return Guard(
+        "max_revokes",
+        len(removals) > limit,
+        f"revokes {len(removals)} of {limit} allowed ({ours} tokens are ours)",
+        f"name those that may go: {_flags('--allow-revoke', names)}",
+    )
+
+
+def _never_to_zero(plan: Plan, ledger: Ledger) -> Guard:
+    current = {ref for ref in ledger.current() if ledger.live[ref].works(ledger.world.now)}
+    removals = _removals(plan, ledger)
+    gone = current & {TokenRef(r.token.user, r.token.id) for r in removals}
+    names = ", ".join(change.name for change in removals)
+    return Guard(
+        "never_to_zero",
+        len(current) > 1 and gone == current,
+        f"{len(current) - len(gone)} of our {len(current)} tokens stay",
+        f"if the set is really to be emptied: {_flags('--allow-revoke', names)}",
+    )
+
+
+def _live_view(ledger: Ledger) -> Guard:
+    """An empty list beside full sinks is more likely the wrong account than a mass deletion."""
+    world = ledger.world
+    allowed = world.requests.allow_reissue
+    expected = sorted(
+        {
+            receipt.name
+            for holdings in ledger.ours.values()
+            for receipt in (holding.receipt for holding in holdings)
+            if receipt.expires_at > world.now and receipt.name not in allowed
+        }
+    )
+    read = [listing for listing in world.live.values() if not isinstance(listing, Unread)]
+    empty = bool(read) and not any(read)
+    return Guard(
+        "live_view",
+        empty and bool(expected),
+        "the server lists no token at all, but sinks hold receipts of tokens that should work"
+        if empty and expected
+        else "live tokens and receipts fit together",
+        "check the management URL and the account; if the tokens are really gone: "
+        + _flags("--allow-reissue", ", ".join(expected)),
+    )
+
+
+def _registrations(world: World) -> Iterator[Guard]:
+    used = {place.sink for spec in world.wanted.specs for place in spec.places}
+    for sink in sorted(used):
+        known = world.registration(sink)
+        if known is None or sink in world.requests.accept_registration:
+            continue
+        same = known.server == world.server and known.principal == world.principal
+        yield Guard(
+            "registration",
+            not same,
+            f"sink {sink} knows this set"
+            if same
+            else f"sink {sink} was registered for this set by {known.principal} at {known.server}, "
+            f"but this is {world.principal} at {world.server}",
+            f"if the move is meant: --accept-registration {sink}",
+        )
+
+
+def _reissue(plan: Plan, ledger: Ledger) -> Guard:
+    """A fresh sink while tokens of these names live: their secrets are probably elsewhere."""
+    world = ledger.world
+    suspects = sorted(
+        change.spec.name
+        for change in plan.changes
+        if isinstance(change, Create)
+        and change.spec.name not in world.requests.allow_reissue
+        and _unregistered(change, world)
+        and any(
+            token.created_by == world.principal
+            and token.works(world.now)
+            and not ledger.sets_naming.get(token.id)
+            for token in ledger.by_name.get((change.spec.user, change.spec.live_name), ())
+        )
+    )
+    names = ", ".join(suspects)
+    return Guard(
+        "reissue",
+        bool(suspects),
+        f"{names}: alive and made by us, but a sink that this set never wrote to is to hold them; "
+        "it may be the wrong sink, or one that lost its contents"
+        if suspects
+        else "no sink is new while tokens of these names live",
+        "use the sink that holds them, `adopt` them, or go on with new ones: "
+        + _flags("--allow-reissue", names),
+    )
+
+
+def _unregistered(change: Create, world: World) -> bool:
+    return any(
+        isinstance(world.sinks[target.place.sink], Inventory)
+        and world.registration(target.place.sink) is None
+        for target in change.targets
+    )
+
+
+def _flags(flag: str, names: str) -> str:
+    return " ".join(f"{flag} '{name}'" for name in names.split(", ") if name) or flag

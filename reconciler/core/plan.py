@@ -1,0 +1,168 @@
+"""A plan: changes in a fixed order, what could not be seen, and what the guards say. Data, no more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from reconciler.core.changes import (
+    Amend,
+    Blocked,
+    Change,
+    Clean,
+    Create,
+    Effect,
+    Keep,
+    Register,
+    Renew,
+    Revoke,
+    Unmanaged,
+    Wait,
+)
+from reconciler.core.reasons import Cause
+from reconciler.core.receipts import SetName
+from reconciler.core.subjects import action_of, name_of, refs_of, user_of
+from reconciler.core.tokens import UserId
+from reconciler.core.world import Ledger, World
+
+_ORDER: Final = (Register, Create, Renew, Amend, Revoke, Clean, Blocked, Wait, Unmanaged, Keep)
+_EFFECTS: Final = (Register, Create, Renew, Amend, Revoke, Clean)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that could not be read."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard's verdict. `stop` holds up the whole plan until a human names the exception."""
+
+    id: str
+    stop: bool
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Whose live tokens were seen: ours, another set's, nobody's, and those we were told to ignore."""
+
+    ours: int = 0
+    others: int = 0
+    unmanaged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one look at the world leads to.
+
+    Attributes:
+        as_of: Server time of the look.
+        users: Display names of the users that the plan speaks of.
+        gaps: Not empty: the view is incomplete, and what depends on the gaps is left alone.
+    """
+
+    set: SetName
+    server: str
+    principal: UserId
+    as_of: datetime
+    changes: tuple[Change, ...]
+    gaps: tuple[Gap, ...]
+    guards: tuple[Guard, ...]
+    counts: Counts
+    users: Mapping[UserId, str]
+
+    @classmethod
+    def of(cls, world: World, changes: Iterable[Change], gaps: tuple[Gap, ...]) -> Plan:
+        ordered = tuple(sorted(changes, key=_position))
+        named = {user_of(change) for change in ordered}
+        users = {u: world.users[u].name or u for u in sorted(named) if u in world.users}
+        return cls(
+            set=world.wanted.name,
+            server=world.server,
+            principal=world.principal,
+            as_of=world.now,
+            changes=ordered,
+            gaps=gaps,
+            guards=(),
+            counts=_counts(world),
+            users=users,
+        )
+
+    def judged(self, guards: tuple[Guard, ...]) -> Plan:
+        return replace(self, guards=guards)
+
+    def only(self, changes: Iterable[Change]) -> Plan:
+        """The same plan with fewer changes; guards have judged the whole."""
+        kept = set(map(id, changes))
+        return replace(self, changes=tuple(c for c in self.changes if id(c) in kept))
+
+    @property
+    def complete(self) -> bool:
+        return not self.gaps
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        return tuple(change for change in self.changes if isinstance(change, _EFFECTS))
+
+    @property
+    def blocked(self) -> tuple[Blocked, ...]:
+        return tuple(change for change in self.changes if isinstance(change, Blocked))
+
+    @property
+    def stops(self) -> tuple[Guard, ...]:
+        return tuple(guard for guard in self.guards if guard.stop)
+
+    def summary(self) -> dict[str, int]:
+        """Counts by action, every action named, in plan order."""
+        seen = Counter(action_of(change) for change in self.changes)
+        return {action: seen[action] for action in (kind.__name__.lower() for kind in _ORDER)}
+
+    @property
+    def plan_id(self) -> str:
+        """Digest of every decision in this plan, and of whom it is for."""
+        return _digest([self.set, self.server, self.principal, [decision(e) for e in self.effects]])
+
+    @property
+    def change_id(self) -> str:
+        """Digest of what the file causes: a renewal that falls due does not change it."""
+        asked = [cause_of(e) for e in self.effects if e.why.reason.cause is Cause.CONFIG]
+        return _digest([self.set, self.server, asked])
+
+
+def decision(effect: Effect) -> list[object]:
+    """What makes two effects the same decision: everything but words and dates."""
+    refs = sorted(str(ref.id) for ref in refs_of(effect))
+    return [*cause_of(effect), refs]
+
+
+def cause_of(effect: Effect) -> list[object]:
+    """The decision without the tokens that it happens to meet."""
+    return [action_of(effect), str(user_of(effect)), name_of(effect), effect.why.reason.code]
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _position(change: Change) -> tuple[int, str, str, list[str]]:
+    refs = [ref.id for ref in refs_of(change)]
+    return (_ORDER.index(type(change)), name_of(change), user_of(change), refs)
+
+
+def _counts(world: World) -> Counts:
+    ledger = Ledger(world)
+    named = {ref: ledger.sets_naming.get(ref.id) for ref in ledger.live}
+    ours = sum(1 for sets in named.values() if sets and ledger.set in sets)
+    others = sum(1 for sets in named.values() if sets and ledger.set not in sets)
+    return Counts(ours, others, len(named) - ours - others)

@@ -1,0 +1,156 @@
+"""What must go, and how we know that it is ours: tombstones, removed entries, orphans; and the rest.
+
+Only a sink's own record proves that a token is ours (DESIGN §4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from reconciler.core.changes import Blocked, Change, Clean, Revoke, Unmanaged
+from reconciler.core.claims import namesakes
+from reconciler.core.reasons import Reason, Why
+from reconciler.core.receipts import TokenRef
+from reconciler.core.spec import Location, TokenSpec, UnmanagedAction
+from reconciler.core.tokens import LiveToken, TokenId, Unread, UserId
+from reconciler.core.world import Holding, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """A name that must have no token, and why."""
+
+    name: str
+    user: UserId
+    why: Why
+    where: Location | None
+
+
+def tombstones(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:
+    """`state: absent` is the one removal that goes by name: the file names it on purpose."""
+    for stone in ledger.world.wanted.tombstones:
+        listing = ledger.world.live.get(stone.user, Unread("not listed"))
+        if isinstance(listing, Unread):
+            why = Why(Reason.UNREAD, listing.why)
+            yield Blocked(stone.name, stone.user, why, stone.where)
+            continue
+        holdings = ledger.ours.get(stone.address, [])
+        named = namesakes(stone, ledger)
+        sentence = _Sentence(
+            stone.name, stone.user, Why(Reason.TOMBSTONE, stone.reason), stone.where
+        )
+        yield from _remove(sentence, holdings, named, ledger, spoken)
+
+
+def removed_entries(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:
+    """Receipts of this set whose entry is gone from the file."""
+    wanted = ledger.world.wanted
+    known = {address for spec in wanted.specs for address in spec.addresses}
+    known |= {stone.address for stone in wanted.tombstones}
+    for address in sorted(set(ledger.ours) - known):
+        why = Why(Reason.REMOVED, "its entry is gone from the file")
+        sentence = _Sentence(address.name, address.user, why, None)
+        yield from _remove(sentence, ledger.ours[address], [], ledger, spoken)
+
+
+def _remove(
+    sentence: _Sentence,
+    holdings: list[Holding],
+    named: Iterable[LiveToken],
+    ledger: Ledger,
+    spoken: set[TokenId],
+) -> Iterator[Change]:
+    refs = {ref for holding in holdings for ref in holding.receipt.named}
+    refs |= {TokenRef(token.user, token.id) for token in named}
+    protected = (
+        any(h.receipt.protect for h in holdings)
+        and sentence.name not in ledger.world.requests.allow_revoke
+    )
+    for ref in sorted(refs):
+        token = ledger.find(ref)
+        if token is None or ref.id in spoken or ref in ledger.held:
+            continue
+        spoken.add(ref.id)
+        if isinstance(token, Unread):
+            why = Why(Reason.UNREAD, token.why)
+            yield Blocked(sentence.name, ref.user, why, sentence.where)
+        else:
+            yield _sentenced(sentence, token, protected, ledger)
+    yield from leftovers(sentence.name, holdings, ledger)
+
+
+def _sentenced(sentence: _Sentence, token: LiveToken, protected: bool, ledger: Ledger) -> Change:
+    if (other := ledger.other_set(token)) is not None:
+        why = Why(Reason.OTHER_SET, f"{token.id} is in a receipt of set {other}")
+        return Blocked(sentence.name, token.user, why, sentence.where, token)
+    if protected:
+        why = Why(Reason.PROTECTED, f"{sentence.why.text}, but its receipt says protect: true")
+        return Blocked(sentence.name, token.user, why, sentence.where, token)
+    places = tuple(ledger.places_of.get(TokenRef(token.user, token.id), ()))
+    return Revoke(sentence.name, token, places, sentence.why, sentence.where)
+
+
+def leftovers(name: str, holdings: Iterable[Holding], ledger: Ledger) -> Iterator[Clean]:
+    """Secrets of dead tokens, at places that no spec uses."""
+    for holding in holdings:
+        ref = holding.receipt.token
+        if holding.place not in ledger.wanted_places and not ledger.may_exist(ref):
+            yield Clean(name, ref, holding.place, Why(Reason.LEFTOVER, f"{ref.id} is gone"))
+
+
+def orphans(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Revoke]:
+    """Tokens that a run of ours minted and never stored. All conditions must hold."""
+    for spec in ledger.world.wanted.specs:
+        for token in ledger.by_name.get((spec.user, spec.live_name), ()):
+            if token.id not in spoken and _is_orphan(spec, token, ledger):
+                spoken.add(token.id)
+                why = Why(
+                    Reason.ORPHAN, f"minted {token.created_at:%Y-%m-%d %H:%M} UTC, never stored"
+                )
+                yield Revoke(spec.name, token, (), why, spec.where)
+
+
+def _is_orphan(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> bool:
+    if token.created_by != ledger.world.principal or token.last_used is not None:
+        return False
+    if ledger.sets_naming.get(token.id):
+        return False
+    for place in spec.places:
+        known = ledger.world.registration(place.sink)
+        if known is None or token.created_at < known.since:
+            return False
+    return True
+
+
+def unmanaged(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:
+    """Live tokens of users in scope that nothing above spoke of."""
+    for ref in sorted(ledger.live):
+        token = ledger.live[ref]
+        if token.id not in spoken and not ledger.sets_naming.get(token.id):
+            yield from _unmanaged(token, ledger)
+
+
+def _unmanaged(token: LiveToken, ledger: Ledger) -> Iterator[Change]:
+    policy = ledger.world.wanted.unmanaged
+    if token.id in ledger.own:
+        yield Unmanaged(token, Why(Reason.OWN, "the credential of this run, by its last use"))
+    elif is_ignored(token, ledger):
+        return
+    elif policy.action is UnmanagedAction.REVOKE:
+        yield Revoke(token.name, token, (), Why(Reason.UNMANAGED_REVOKED, "nobody declares it"))
+    elif not token.works(ledger.world.now):
+        yield Unmanaged(token, Why(Reason.EXPIRED, f"expired on {token.expires_at:%Y-%m-%d}"))
+    elif (token.user, token.name) in ledger.wanted_names:
+        text = "an entry has this name, but no receipt knows this token: adopt it or revoke it"
+        yield Unmanaged(token, Why(Reason.SAME_NAME, text))
+    else:
+        yield Unmanaged(token, Why(Reason.UNMANAGED, "no entry and no receipt knows it"))
+
+
+def is_ignored(token: LiveToken, ledger: Ledger) -> bool:
+    """Whether the set says to look away."""
+    policy = ledger.world.wanted.unmanaged
+    named = any(fnmatchcase(token.name, pattern) for pattern in policy.ignore)
+    return named or policy.action is UnmanagedAction.IGNORE

@@ -1,0 +1,169 @@
+"""What one spec needs: a create, a renewal, a new receipt, or nothing; and what becomes of the
+tokens that its receipts name besides the one in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from reconciler.core.changes import (
+    Amend,
+    Blocked,
+    Change,
+    Create,
+    Keep,
+    Renew,
+    Revoke,
+    Target,
+    Wait,
+)
+from reconciler.core.claims import Claim, claim, namesakes
+from reconciler.core.reasons import Reason, Why
+from reconciler.core.receipts import Absent, Lookup, Place, Receipt, TokenRef, version_of
+from reconciler.core.removal import leftovers
+from reconciler.core.rules import Case, Retirement, objection, stay
+from reconciler.core.spec import TokenSpec
+from reconciler.core.timing import days_to_ask, renews_at
+from reconciler.core.tokens import LiveToken, TokenId, Unread
+from reconciler.core.world import Holding, Ledger, stored
+
+Lookups = tuple[tuple[Place, Lookup], ...]
+
+
+def plan_spec(spec: TokenSpec, ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:
+    """Everything that the plan says about one spec; marks the tokens it spoke of."""
+    lookups = tuple((place, ledger.world.at(place)) for place in spec.places)
+    holdings = _holdings(spec, lookups, ledger)
+    named = _named(holdings)
+    claimed = claim(spec, lookups, holdings, ledger)
+    if isinstance(claimed, Blocked):
+        spoken.update(ref.id for ref in named)
+        if spec.adopt is not False:
+            spoken.update(token.id for token in namesakes(spec, ledger))
+        yield claimed
+        return
+    verdict = _verdict(spec, lookups, named, claimed, ledger)
+    yield verdict
+    if isinstance(verdict, Keep | Amend | Renew) and claimed.token is not None:
+        spoken.add(claimed.token.id)
+    successor = claimed.token if isinstance(verdict, Keep | Amend) else None
+    yield from _superseded(spec, named, successor, ledger, spoken)
+    if successor is not None:
+        yield from leftovers(spec.name, holdings, ledger)
+
+
+def _holdings(spec: TokenSpec, lookups: Lookups, ledger: Ledger) -> list[Holding]:
+    """Receipts of this set at the spec's places, and of its addresses anywhere."""
+    found = {
+        place: Holding(place, lookup.receipt, lookup)
+        for place, lookup in lookups
+        if not isinstance(lookup, Absent | Unread)
+        and lookup.receipt is not None
+        and lookup.receipt.set == spec.set
+    }
+    for address in spec.addresses:
+        for holding in ledger.ours.get(address, ()):
+            found.setdefault(holding.place, holding)
+    return list(found.values())
+
+
+def _named(holdings: Iterable[Holding]) -> list[TokenRef]:
+    return sorted({ref for holding in holdings for ref in holding.receipt.named})
+
+
+def _verdict(
+    spec: TokenSpec, lookups: Lookups, named: list[TokenRef], claimed: Claim, ledger: Ledger
+) -> Change:
+    world = ledger.world
+    token, receipt = claimed.token, claimed.receipt
+    if token is None:
+        return _create(spec, lookups, named, claimed, ledger)
+    case = Case(spec, lookups, token, receipt, world.requests, world.now)
+    why = objection(case)
+    if why is None:
+        return _kept(case)
+    days = days_to_ask(spec.lifetime, world.now)
+    if days is None:
+        return Keep(spec, token, Why(Reason.ENDED, "its last day is here; nothing follows"))
+    refs = {*named, TokenRef(token.user, token.id)}
+    known = tuple(sorted(ref for ref in refs if ledger.may_exist(ref)))
+    urgent = world.requests.compromised and spec.name in world.requests.rotate
+    doomed = tuple(ledger.live[ref] for ref in known if ref in ledger.live) if urgent else ()
+    return Renew(spec, days, _targets(lookups), token, known, why, doomed)
+
+
+def _create(
+    spec: TokenSpec, lookups: Lookups, named: list[TokenRef], claimed: Claim, ledger: Ledger
+) -> Change:
+    now = ledger.world.now
+    last = max((r.expires_at for r in claimed.receipts), default=None)
+    asked = spec.name in ledger.world.requests.rotate
+    if not spec.renew and last is not None and last <= now and not asked:
+        return Keep(spec, None, Why(Reason.ENDED, f"expired on {last:%Y-%m-%d}; renew: false"))
+    days = days_to_ask(spec.lifetime, now)
+    if days is None:
+        return Keep(spec, None, Why(Reason.ENDED, "its last day is over"))
+    known = tuple(ref for ref in named if ledger.may_exist(ref))
+    return Create(spec, days, _targets(lookups), known, claimed.why)
+
+
+def _kept(case: Case) -> Keep | Amend:
+    spec, token, receipt = case.spec, case.token, case.receipt
+    if receipt is None:
+        text = f"adopted {token.id}, made by hand; no sink holds its secret yet"
+        return Keep(spec, token, Why(Reason.ADOPTED, text), renews_at(spec, token, case.now))
+    stale = [place for place, lookup in case.lookups if _protects(lookup) != spec.protect]
+    if stale:
+        text = f"protect: {str(spec.protect).lower()}"
+        targets = tuple(t for t in _targets(case.lookups) if t.place in stale)
+        after = replace(receipt, protect=spec.protect)
+        return Amend(spec, token, receipt, after, targets, Why(Reason.PROTECT, text))
+    return Keep(spec, token, Why(Reason.IN_SYNC, ""), renews_at(spec, token, case.now))
+
+
+def _protects(lookup: Lookup) -> bool:
+    receipt: Receipt | None = stored(lookup)
+    return receipt is not None and receipt.protect
+
+
+def _targets(lookups: Lookups) -> tuple[Target, ...]:
+    return tuple(
+        Target(place, version_of(lookup))
+        for place, lookup in lookups
+        if not isinstance(lookup, Unread)
+    )
+
+
+def _superseded(
+    spec: TokenSpec,
+    named: list[TokenRef],
+    successor: LiveToken | None,
+    ledger: Ledger,
+    spoken: set[TokenId],
+) -> Iterator[Change]:
+    for ref in named:
+        old = ledger.live.get(ref)
+        if old is None or ref.id in spoken or ref in ledger.held:
+            continue
+        spoken.add(ref.id)
+        yield _retire(spec, old, successor, ledger)
+
+
+def _retire(spec: TokenSpec, old: LiveToken, successor: LiveToken | None, ledger: Ledger) -> Change:
+    if successor is None:
+        return Wait(spec.name, old, Why(Reason.PENDING, "until its successor is in every sink"))
+    staying = stay(Retirement(spec, old, successor, ledger.world.now))
+    if staying is not None:
+        return Wait(spec.name, old, staying.why, staying.until)
+    expired = not old.works(ledger.world.now)
+    why = (
+        Why(Reason.EXPIRED, f"expired on {old.expires_at:%Y-%m-%d}")
+        if expired
+        else Why(
+            Reason.SUPERSEDED, f"replaced by {successor.id} on {successor.created_at:%Y-%m-%d}"
+        )
+    )
+    places = tuple(ledger.places_of.get(TokenRef(old.user, old.id), ()))
+    cleanup = tuple(place for place in places if place not in spec.places)
+    return Revoke(spec.name, old, cleanup, why, spec.where)

@@ -1,0 +1,184 @@
+"""Everything a plan is made from, read once; and what can be looked up in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from reconciler.core.receipts import (
+    Address,
+    Inventory,
+    Lookup,
+    Place,
+    Receipt,
+    Registration,
+    SetName,
+    SinkName,
+    Stored,
+    TokenRef,
+    receipt_of,
+)
+from reconciler.core.spec import TokenSet
+from reconciler.core.tokens import Listing, LiveToken, TokenId, Unread, User, UserId
+
+GRACE: Final = timedelta(minutes=15)
+"""Nobody revokes a token younger than this, unless that very run minted it (sinks.md §7)."""
+
+_CLOCK_SLACK: Final = timedelta(seconds=2)
+"""Several servers behind one name may differ a little; sparing one token too many costs nothing."""
+
+BY_HAND: Final = SetName("by-hand")
+"""The set in receipts of tokens that `create --sink` made; no file can have this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What the operator asked for by name on the command line.
+
+    Attributes:
+        rotate: Names to renew now, with `rotate_reason`.
+        compromised: The old tokens of `rotate` go as soon as the new secret is stored.
+        allow_reissue: Names that may be minted although an earlier secret may exist elsewhere.
+        allow_revoke: Names (or token ids) whose removal no guard and no protection holds up.
+        accept_registration: Sinks whose registration of another server or principal is replaced.
+    """
+
+    rotate: frozenset[str] = frozenset()
+    rotate_reason: str = ""
+    compromised: bool = False
+    allow_reissue: frozenset[str] = frozenset()
+    allow_revoke: frozenset[str] = frozenset()
+    accept_registration: frozenset[SinkName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One look at everything.
+
+    Attributes:
+        wanted: The set, with every user resolved to an id.
+        now: The server's clock at its first answer; the only clock there is.
+        users: All users that our credential can see; Unread forbids nothing by itself.
+        live: Tokens by user, for every user in scope.
+        sinks: Every configured sink.
+    """
+
+    wanted: TokenSet
+    server: str
+    principal: UserId
+    now: datetime
+    users: Mapping[UserId, User]
+    live: Mapping[UserId, Listing]
+    sinks: Mapping[SinkName, Inventory | Unread]
+    requests: Requests = field(default_factory=Requests)
+
+    def at(self, place: Place) -> Lookup:
+        sink = self.sinks[place.sink]
+        return sink if isinstance(sink, Unread) else sink.at(place.key)
+
+    def registration(self, sink: SinkName) -> Registration | None:
+        inventory = self.sinks[sink]
+        if isinstance(inventory, Unread):
+            return None
+        return inventory.registrations.get(self.wanted.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A receipt and where it lies."""
+
+    place: Place
+    receipt: Receipt
+    lookup: Lookup
+
+
+class Ledger:
+    """Who holds what: the indices of one World. Cost grows linearly with tokens and receipts."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.set = world.wanted.name
+        self.live: dict[TokenRef, LiveToken] = {
+            TokenRef(token.user, token.id): token
+            for listing in world.live.values()
+            if not isinstance(listing, Unread)
+            for token in listing
+        }
+        self.holdings: list[Holding] = list(_holdings(world))
+        self.ours: dict[Address, list[Holding]] = defaultdict(list)
+        self.sets_naming: dict[TokenId, set[SetName]] = defaultdict(set)
+        self.places_of: dict[TokenRef, list[Place]] = defaultdict(list)
+        for holding in self.holdings:
+            for ref in holding.receipt.named:
+                self.sets_naming[ref.id].add(holding.receipt.set)
+            if holding.receipt.set == self.set:
+                self.ours[holding.receipt.address].append(holding)
+                self.places_of[holding.receipt.token].append(holding.place)
+        self.by_name: dict[tuple[UserId, str], list[LiveToken]] = defaultdict(list)
+        for ref in sorted(self.live):
+            self.by_name[ref.user, self.live[ref].name].append(self.live[ref])
+        self.wanted_names = {
+            (spec.user, name) for spec in world.wanted.specs for name in (spec.name, spec.live_name)
+        }
+        self.wanted_places = {place for spec in world.wanted.specs for place in spec.places}
+        self.held = {
+            holding.receipt.token
+            for holding in self.holdings
+            if holding.place in self.wanted_places
+        }
+        """What some spec's own place names as its current token: never retired."""
+        self.own = _own_credential(world)
+        self.blind = any(isinstance(sink, Unread) for sink in world.sinks.values()) or any(
+            isinstance(entry, Unread)
+            for sink in world.sinks.values()
+            if isinstance(sink, Inventory)
+            for entry in sink.entries.values()
+        )
+        """Whether some receipt may have escaped us: then nothing can be called nobody's."""
+
+    def find(self, ref: TokenRef) -> LiveToken | Unread | None:
+        """The live token; None if its user's list was read and does not have it."""
+        listing = self.world.live.get(ref.user, Unread(f"user {ref.user} was not listed"))
+        return listing if isinstance(listing, Unread) else self.live.get(ref)
+
+    def may_exist(self, ref: TokenRef) -> bool:
+        """False only when a list that was read proves it gone."""
+        return self.find(ref) is not None
+
+    def other_set(self, token: LiveToken) -> SetName | None:
+        """Another set whose receipts name this token, if no receipt of ours does."""
+        sets = self.sets_naming.get(token.id, set())
+        return None if self.set in sets else min(sets, default=None)
+
+    def current(self) -> set[TokenRef]:
+        """The live tokens that receipts of this set name as their current one."""
+        return {ref for ref in self.places_of if ref in self.live}
+
+
+def _own_credential(world: World) -> frozenset[TokenId]:
+    """The tokens that we may be running with: used since this run began; on doubt, all of them."""
+    listing = world.live.get(world.principal, ())
+    if isinstance(listing, Unread):
+        return frozenset()
+    began = world.now - _CLOCK_SLACK
+    moved = {t.id for t in listing if t.last_used is not None and t.last_used >= began}
+    return frozenset(moved or {t.id for t in listing})
+
+
+def _holdings(world: World) -> Iterator[Holding]:
+    for name in sorted(world.sinks):
+        inventory = world.sinks[name]
+        if isinstance(inventory, Unread):
+            continue
+        for key in sorted(inventory.entries):
+            receipt = receipt_of(inventory.entries[key])
+            if receipt is not None:
+                yield Holding(Place(name, key), receipt, inventory.entries[key])
+
+
+def stored(lookup: Lookup) -> Receipt | None:
+    """The receipt at a place whose value fits it."""
+    return lookup.receipt if isinstance(lookup, Stored) else None
