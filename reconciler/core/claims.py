@@ -115,11 +115,8 @@ def _agreed(lookups: Sequence[tuple[Place, Lookup]]) -> Receipt | None:
     receipts = [lookup.receipt for _, lookup in lookups if isinstance(lookup, Stored | Damaged)]
     if len(receipts) != len(lookups):
         return None
-    first = receipts[0]
-    same = all(
-        receipt is not None and first and receipt.token == first.token for receipt in receipts
-    )
-    return first if same else None
+    tokens = {receipt.token if receipt else None for receipt in receipts}
+    return receipts[0] if len(tokens) == 1 else None
 
 
 def _stale(receipt: Receipt, token: LiveToken | None) -> Why:

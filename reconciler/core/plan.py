@@ -156,7 +156,7 @@ def _digest(value: object) -> str:
 
 
 def _position(change: Change) -> tuple[int, str, str, list[str]]:
-    refs = [ref.id for ref in refs_of(change)]
+    refs = [str(ref.id) for ref in refs_of(change)]
     return (_ORDER.index(type(change)), name_of(change), user_of(change), refs)
 
 

@@ -77,11 +77,11 @@ def _remove(
             why = Why(Reason.UNREAD, token.why)
             yield Blocked(sentence.name, ref.user, why, sentence.where)
         else:
-            yield _sentenced(sentence, token, protected, ledger)
+            yield _sentenced(sentence, token, ledger, protected=protected)
     yield from leftovers(sentence.name, holdings, ledger)
 
 
-def _sentenced(sentence: _Sentence, token: LiveToken, protected: bool, ledger: Ledger) -> Change:
+def _sentenced(sentence: _Sentence, token: LiveToken, ledger: Ledger, *, protected: bool) -> Change:
     if (other := ledger.other_set(token)) is not None:
         why = Why(Reason.OTHER_SET, f"{token.id} is in a receipt of set {other}")
         return Blocked(sentence.name, token.user, why, sentence.where, token)

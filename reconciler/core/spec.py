@@ -1,4 +1,4 @@
-"""What people ask for: token specs, tombstones and the rules of a set, with every default filled in."""
+"""What people ask for: specs, tombstones and the rules of a set, every default filled in."""
 
 from __future__ import annotations
 
