@@ -141,29 +141,40 @@ def happen(action: Action, answer: Answer | None) -> Answer | None:
     Returns what the client gets; None lets the request go on to the server.
     """
     match action:
-        case Status(code, message, headers):
-            body = wire.encode({"message": message, "code": code})
-            return Answer(code, body, {**wire.JSON_HEADERS, **headers})
-        case Html(code):
-            page = f"<html><head><title>{code} Error</title></head><body>nginx</body></html>\n"
-            return Answer(code, page.encode(), {"Content-Type": "text/html"})
-        case Raw(status, content_type, body):
-            return Answer(status, body, {"Content-Type": content_type})
-        case Redirect(url):
-            return Answer(302, headers={"Location": url})
-        case Drop():
-            return Answer(0, delivery=Delivery.NOTHING)
-        case Truncate():
-            whole = answer or Answer(200, wire.encode({"message": "cut"}), wire.JSON_HEADERS)
-            return replace(whole, delivery=Delivery.HALF)
-        case Hang(seconds):
-            time.sleep(seconds)
-            return Answer(0, delivery=Delivery.NOTHING)
         case Delay(seconds):
             time.sleep(seconds)
             return answer
         case Call(function):
             function()
             return answer
+        case Drop() | Hang() | Truncate():
+            return _cut(action, answer)
+        case Status() | Html() | Redirect() | Raw():
+            return _reply(action)
+        case _:
+            assert_never(action)
+
+
+def _cut(action: Drop | Hang | Truncate, answer: Answer | None) -> Answer:
+    if isinstance(action, Truncate):
+        whole = answer or Answer(200, wire.encode({"message": "cut"}), wire.JSON_HEADERS)
+        return replace(whole, delivery=Delivery.HALF)
+    if isinstance(action, Hang):
+        time.sleep(action.seconds)
+    return Answer(0, delivery=Delivery.NOTHING)
+
+
+def _reply(action: Status | Html | Redirect | Raw) -> Answer:
+    match action:
+        case Status(code, message, headers):
+            body = wire.encode({"message": message, "code": code})
+            return Answer(code, body, {**wire.JSON_HEADERS, **headers})
+        case Html(code):
+            page = f"<html><head><title>{code} Error</title></head><body>nginx</body></html>\n"
+            return Answer(code, page.encode(), {"Content-Type": "text/html"})
+        case Redirect(url):
+            return Answer(302, headers={"Location": url})
+        case Raw(status, content_type, body):
+            return Answer(status, body, {"Content-Type": content_type})
         case _:
             assert_never(action)

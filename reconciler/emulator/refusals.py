@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of the server, not an error of ours
+class Refusal(Exception):
     """A JSON error answer; `message` goes out as it is."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -14,7 +14,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of the server, not an error 
         self.message = message
 
 
-class Panic(Exception):  # noqa: N818 - the word of the server's language
+class Panic(Exception):
     """The real server's handler crashes here: the connection closes without an answer."""
 
 

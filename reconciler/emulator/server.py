@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http import HTTPStatus
-from typing import BinaryIO, Final
+from io import BufferedIOBase
+from typing import Final
 
 from reconciler.emulator.exchange import Answer, Delivery, Request
 from reconciler.emulator.service import Emulator
@@ -78,7 +79,7 @@ class _Connection(socketserver.StreamRequestHandler):
                     return
 
 
-def _read(stream: BinaryIO) -> Request | None:
+def _read(stream: BufferedIOBase) -> Request | None:
     """The next request; None when the client is done, or talks anything but HTTP."""
     line = stream.readline().decode(errors="replace").split()
     if len(line) != 3:  # noqa: PLR2004 - method, target, version
@@ -91,7 +92,7 @@ def _read(stream: BinaryIO) -> Request | None:
     return Request(line[0], line[1], headers, body)
 
 
-def _headers(stream: BinaryIO) -> Mapping[str, str]:
+def _headers(stream: BufferedIOBase) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     while line := stream.readline().strip():
         name, _, value = line.decode("latin-1").partition(":")
@@ -99,7 +100,7 @@ def _headers(stream: BinaryIO) -> Mapping[str, str]:
     return headers
 
 
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+def _chunks(stream: BufferedIOBase) -> Iterator[bytes]:
     while size := int(stream.readline().partition(b";")[0], 16):
         yield stream.read(size)
         stream.readline()

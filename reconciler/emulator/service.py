@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import replace
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from reconciler.emulator import auth, faults, routes, tokens, wire
 from reconciler.emulator.clock import Clock, moment
 from reconciler.emulator.exchange import Answer, Delivery, Record, Request
 from reconciler.emulator.mint import request_id
-from reconciler.emulator.refusals import Panic, Refusal, refused
+from reconciler.emulator.refusals import Panic, Refusal
 from reconciler.emulator.store import Pat, Person, Store
 from reconciler.emulator.visit import Site, Visit
 
@@ -111,14 +111,23 @@ class Emulator:
         service_user: bool = False,
         pending: bool = False,
         account: str = "main",
+        user_id: str = "",
     ) -> str:
-        """A new user's id."""
+        """A new user's id: `user_id`, or one of the usual form."""
         with self._store.transaction():
             draw = self._site.draw()
-            user = draw.service_user_id() if service_user else draw.human_id()
+            user = user_id or (draw.service_user_id() if service_user else draw.human_id())
             email = "" if service_user else f"{name.lower().replace(' ', '.')}@example.com"
-            now = self.clock.nanoseconds()
-            person = Person(user, account, name, email, role, service_user, False, pending, (), now)
+            person = Person(
+                id=user,
+                account=account,
+                name=name,
+                email=email,
+                role=role,
+                is_service_user=service_user,
+                created_at=self.clock.nanoseconds(),
+                is_pending=pending,
+            )
             self._store.put_user(person)
         return user
 

@@ -10,17 +10,17 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS users (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, email TEXT NOT NULL,
-    role TEXT NOT NULL, is_service_user INTEGER NOT NULL, is_blocked INTEGER NOT NULL,
-    is_pending INTEGER NOT NULL, groups TEXT NOT NULL, created_at INTEGER NOT NULL);
+    role TEXT NOT NULL, is_service_user INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    is_blocked INTEGER NOT NULL, is_pending INTEGER NOT NULL, groups TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tokens (
     id TEXT PRIMARY KEY, user TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL,
     created_by TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, last_used INTEGER);
@@ -46,10 +46,10 @@ class Person:
     email: str
     role: str
     is_service_user: bool
-    is_blocked: bool
-    is_pending: bool
-    groups: tuple[str, ...]
     created_at: int
+    is_blocked: bool = False
+    is_pending: bool = False
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class Store:
         self._db = sqlite3.connect(
             path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False
         )
+        self._db.row_factory = sqlite3.Row
         weakref.finalize(self, self._db.close)
         self._db.execute("PRAGMA synchronous = OFF")  # a killed process loses nothing all the same
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -112,8 +113,7 @@ class Store:
 
     def put_user(self, person: Person) -> None:
         """Add a user, or replace the one with this id."""
-        row = list(astuple(person))
-        row[8] = json.dumps(person.groups)
+        row = (*astuple(person)[:-1], json.dumps(person.groups))
         self._db.execute("INSERT OR REPLACE INTO users VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
     def user(self, user: str) -> Person | None:
@@ -162,16 +162,16 @@ class Store:
             "SELECT * FROM events WHERE account = ? ORDER BY at DESC, id DESC LIMIT ?",
             (account, limit),
         )
-        return [Event(*row[:6], meta=json.loads(row[6])) for row in rows]
+        return [_event(row) for row in rows]
 
 
-_Row = tuple[str, str, str, str, str, int, int, int, str, int]
+_Row = Mapping[str, Any]  # sqlite3.Row
 
 
 def _person(row: _Row) -> Person:
-    *names, service, blocked, pending, groups, created = row
-    return Person(*names, bool(service), bool(blocked), bool(pending), _groups(groups), created)
+    flags = {name: bool(row[name]) for name in ("is_service_user", "is_blocked", "is_pending")}
+    return Person(**{**dict(row), **flags, "groups": tuple(json.loads(row["groups"]))})
 
 
-def _groups(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
+def _event(row: _Row) -> Event:
+    return Event(**{**dict(row), "meta": json.loads(row["meta"])})

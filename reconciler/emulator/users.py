@@ -15,7 +15,7 @@ from reconciler.emulator.permissions import (
     is_admin,
     require,
 )
-from reconciler.emulator.refusals import Refusal, permission_denied, refused, user_not_found
+from reconciler.emulator.refusals import permission_denied, refused, user_not_found
 from reconciler.emulator.store import Person
 from reconciler.emulator.visit import Visit
 
@@ -48,7 +48,10 @@ def current_user(visit: Visit) -> wire.Json:
         raise refused(403, "user is blocked")
     if caller.is_service_user:
         raise permission_denied()
-    permissions = {"is_restricted": caller.role == "user", "modules": granted(caller.role)}
+    permissions: wire.Json = {
+        "is_restricted": caller.role == "user",
+        "modules": granted(caller.role),
+    }
     return {**_shown(visit, caller), "permissions": permissions}
 
 
@@ -69,10 +72,15 @@ def create_user(visit: Visit) -> wire.Json:
         raise refused(422, f"unknown user role {role}")
     if role.lower() == "owner":
         raise refused(422, "can't create a service user with owner role")
-    account = visit.caller.account
-    user = visit.site.draw().service_user_id()
     person = Person(
-        user, account, name, "", role.lower(), True, False, False, groups or (), visit.now
+        id=visit.site.draw().service_user_id(),
+        account=visit.caller.account,
+        name=name,
+        email="",
+        role=role.lower(),
+        is_service_user=True,
+        created_at=visit.now,
+        groups=groups or (),
     )
     visit.store.put_user(person)
     visit.log("service.user.create", person, {"name": name})
@@ -95,12 +103,9 @@ def update_user(visit: Visit) -> wire.Json:
         raise refused(422, "invalid user role")
     require(visit.caller, Module.USERS, Operation.UPDATE)
     changed = replace(target, role=role.lower(), groups=groups, is_blocked=is_blocked)
-    objection = _objection(visit.caller, target, changed)
-    if objection is not None:
-        raise refused(
-            objection.code,
-            f"failed to process update for user {target.id}: {objection.message}",
-        )
+    for applies, code, why in _objections(visit.caller, target, changed):
+        if applies:
+            raise refused(code, f"failed to process update for user {target.id}: {why}")
     visit.store.put_user(changed)
     return _shown(visit, changed)
 
@@ -128,22 +133,32 @@ def _found(visit: Visit) -> Person:
     return person
 
 
-def _objection(caller: Person, old: Person, new: Person) -> Refusal | None:
-    if old.account != caller.account:
-        return refused(422, "user account id mismatch")
-    if new.groups:
-        return refused(
-            422, f"provided group id {new.groups[0]} in the user {old.id} update doesn't exist"
-        )
-    if caller.id == old.id and is_admin(caller) and old.role != new.role:
-        return refused(403, "admins can't change their role")
-    if caller.id == old.id and is_admin(caller) and old.is_blocked != new.is_blocked:
-        return refused(403, "admins can't block or unblock themselves")
-    if new.role == "owner" and old.is_service_user:
-        return refused(403, "can't update a service user with owner role")
-    if new.role == "owner" and caller.role != "owner":
-        return refused(403, "only owners can add owner role to other users")
-    return None
+def _objections(caller: Person, old: Person, new: Person) -> tuple[tuple[bool, int, str], ...]:
+    """Whether each objection applies, its status and its message; the first that applies counts."""
+    admin_self = caller.id == old.id and is_admin(caller)
+    to_owner = new.role == "owner"
+    group = next(iter(new.groups), "")
+    no_group = f"provided group id {group} in the user {old.id} update doesn't exist"
+    return (
+        (old.account != caller.account, 422, "user account id mismatch"),
+        (bool(group), 422, no_group),
+        (admin_self and old.role != new.role, 403, "admins can't change their role"),
+        (
+            admin_self and old.is_blocked != new.is_blocked,
+            403,
+            "admins can't block or unblock themselves",
+        ),
+        (
+            to_owner and old.is_service_user,
+            403,
+            "can't update a service user with owner role",
+        ),
+        (
+            to_owner and caller.role != "owner",
+            403,
+            "only owners can add owner role to other users",
+        ),
+    )
 
 
 def _shown(visit: Visit, person: Person) -> dict[str, wire.Json]:
