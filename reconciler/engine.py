@@ -1,0 +1,181 @@
+"""Carries out effects; the only writer. Concurrent across tokens, one token at a time within.
+
+Three phases: registrations, then everything that makes or notes, then everything that takes away.
+Tokens are independent transactions: one that fails does not stop the others. The run stops starting
+new ones when our credential is refused, when the server keeps failing, or when a person says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Lock
+from typing import Final, assert_never
+
+from reconciler.core.changes import Amend, Clean, Create, Effect, Register, Renew, Revoke
+from reconciler.core.outcome import Outcome, Result, Status
+from reconciler.core.receipts import SinkName
+from reconciler.core.subjects import name_of
+from reconciler.errors import (
+    Forbidden,
+    Gone,
+    NetbirdTokensError,
+    SinkError,
+    SinkUnsure,
+    Unauthenticated,
+    Unavailable,
+    Uncertain,
+)
+from reconciler.transaction import Ports, mint
+
+CONCURRENCY: Final = 8
+_PATIENCE: Final = 3
+"""After so many effects in a row that the server did not answer, no more are started."""
+
+
+def _silent(_: Result) -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+class Engine:
+    """One run over one plan's effects.
+
+    Attributes:
+        tell: Called with every result as it comes, one at a time.
+        stopped: Asked before an effect is started; True lets what is in flight finish, no more.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        tell: Callable[[Result], None] = _silent,
+        stopped: Callable[[], bool] = _never,
+        concurrency: int = CONCURRENCY,
+    ) -> None:
+        self._ports = ports
+        self._tell = tell
+        self._stopped = stopped
+        self._concurrency = concurrency
+        self._lock = Lock()
+        self._halt = ""
+        self._failures = 0
+        self._unregistered: set[SinkName] = set()
+        self._running: dict[int, str] = {}
+
+    def in_flight(self) -> tuple[str, ...]:
+        """Names of the effects that are being carried out at this moment."""
+        return tuple(self._running.values())
+
+    def apply(self, effects: Sequence[Effect]) -> Outcome:
+        """Carry out all effects, or as many as may be started; never raises for one of them."""
+        results: dict[int, Result] = {}
+        for phase in _phases(effects):
+            results.update(self._run(phase))
+        ordered = tuple(results[index] for index in sorted(results))
+        return Outcome(ordered, interrupted=self._stopped())
+
+    def _run(self, phase: Iterable[tuple[int, Effect]]) -> dict[int, Result]:
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            futures = {index: pool.submit(self._one, index, e) for index, e in phase}
+            return {index: future.result() for index, future in futures.items()}
+
+    def _one(self, index: int, effect: Effect) -> Result:
+        obstacle = self._obstacle(effect)
+        if obstacle:
+            result = Result(effect, Status.SKIPPED, obstacle)
+        else:
+            self._running[index] = name_of(effect)
+            result = self._carry_out(effect)
+            del self._running[index]
+        with self._lock:
+            self._tell(result)
+        return result
+
+    def _obstacle(self, effect: Effect) -> str:
+        if self._stopped():
+            return "not started: interrupted"
+        if isinstance(effect, Create | Renew):
+            lost = {target.place.sink for target in effect.targets} & self._unregistered
+            if lost:
+                return f"not started: sink {min(lost)} could not be registered"
+        return self._halt
+
+    def _carry_out(self, effect: Effect) -> Result:
+        try:
+            result = self._dispatch(effect)
+        except NetbirdTokensError as error:
+            result = _ended_by(effect, error)
+            self._note(error)
+        else:
+            self._failures = 0
+        if result.status is not Status.DONE and isinstance(effect, Register):
+            self._unregistered.add(effect.sink)
+        return result
+
+    def _note(self, error: NetbirdTokensError) -> None:
+        if isinstance(error, Unauthenticated):
+            self._halt = "not started: our credential was refused"
+        elif isinstance(error, Unavailable | Uncertain):
+            self._failures += 1
+            if self._failures >= _PATIENCE:
+                self._halt = "not started: the server keeps failing"
+
+    def _dispatch(self, effect: Effect) -> Result:
+        match effect:
+            case Create() | Renew():
+                return mint(effect, self._ports)
+            case Register():
+                self._ports.sinks[effect.sink].register(effect.registration)
+            case Amend():
+                for target in effect.targets:
+                    sink = self._ports.sinks[target.place.sink]
+                    sink.amend(target.place.key, effect.after, target.version)
+            case Revoke():
+                return self._revoke(effect)
+            case Clean():
+                self._ports.sinks[effect.place.sink].delete(effect.place.key, effect.token.id)
+            case _:
+                assert_never(effect)
+        return Result(effect, Status.DONE)
+
+    def _revoke(self, effect: Revoke) -> Result:
+        token = effect.token
+        with suppress(Gone):  # somebody else was faster; what we wanted is so
+            self._ports.api.revoke(token.user, token.id)
+        for place in effect.cleanup:
+            try:
+                self._ports.sinks[place.sink].delete(place.key, token.id)
+            except SinkError as error:
+                text = f"revoked, but {place} still holds its secret: {error.message}"
+                return Result(effect, Status.UNCERTAIN, text)
+        return Result(effect, Status.DONE)
+
+
+def _ended_by(effect: Effect, error: NetbirdTokensError) -> Result:
+    text = f"{error.message}; {error.hint}" if error.hint else error.message
+    if isinstance(error, SinkUnsure | Uncertain):
+        return Result(effect, Status.UNCERTAIN, text)
+    denied = isinstance(error, Unauthenticated | Forbidden)
+    return Result(effect, Status.FAILED, text, denied=denied)
+
+
+def _phases(effects: Sequence[Effect]) -> tuple[list[tuple[int, Effect]], ...]:
+    first: list[tuple[int, Effect]] = []
+    second: list[tuple[int, Effect]] = []
+    third: list[tuple[int, Effect]] = []
+    for index, effect in enumerate(effects):
+        match effect:
+            case Register():
+                first.append((index, effect))
+            case Create() | Renew() | Amend():
+                second.append((index, effect))
+            case Revoke() | Clean():
+                third.append((index, effect))
+            case _:
+                assert_never(effect)
+    return first, second, third

@@ -1,0 +1,177 @@
+"""Look at everything once and freeze it: users, live tokens, sinks, one instant. Takes readers only.
+
+One `GET /api/users`, one token list per user in scope, one bulk read per sink (DESIGN §4, §9). What
+could not be read becomes `Unread` and stays visible; nothing here ever turns a failure into "empty".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from reconciler.core.ports import SinkReader, TokenReader
+from reconciler.core.receipts import Address, Inventory, SinkName, receipt_of
+from reconciler.core.spec import TokenSet, TokenSpec, Tombstone
+from reconciler.core.tokens import Listing, Unread, User, UserId
+from reconciler.core.world import Requests, World
+from reconciler.errors import ApiError, BadAnswer, Gone, InputError, SinkUnread, Unauthenticated
+
+CONCURRENCY: Final = 8
+_CURRENT: Final = "current"
+
+_Entry = TokenSpec | Tombstone
+_Wanted = TypeVar("_Wanted", TokenSpec, Tombstone)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where to look.
+
+    Attributes:
+        server: The management URL, as registrations and plans name it.
+    """
+
+    api: TokenReader
+    sinks: Mapping[SinkName, SinkReader]
+    server: str
+    requests: Requests = field(default_factory=Requests)
+
+
+def gather(wanted: TokenSet, sources: Sources) -> World:
+    """Read everything once.
+
+    Raises:
+        ApiError: The user list could not be read: without it nobody knows who we are.
+        InputError: Two entries turn out to name one token of one user.
+    """
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        inventories = {
+            name: pool.submit(_inventory, sink, _keys(wanted, name))
+            for name, sink in sources.sinks.items()
+        }
+        users = sources.api.users()
+        now = sources.api.server_time()
+        principal = _principal(users)
+        resolved, unresolved = _resolve(wanted, _Directory(users, principal))
+        sinks = {name: future.result() for name, future in inventories.items()}
+        scope = _scope(resolved, sinks) - set(unresolved)
+        listings = {user: pool.submit(_listing, sources.api, user) for user in sorted(scope)}
+        live: dict[UserId, Listing] = {u: future.result() for u, future in listings.items()}
+    return World(
+        wanted=resolved,
+        server=sources.server,
+        principal=principal,
+        now=now,
+        users={user.id: user for user in users},
+        live=live | unresolved,
+        sinks=sinks,
+        requests=sources.requests,
+    )
+
+
+def _keys(wanted: TokenSet, sink: SinkName) -> list[str]:
+    places = {place for spec in wanted.specs for place in spec.places if place.sink == sink}
+    return sorted(place.key for place in places)
+
+
+def _inventory(sink: SinkReader, keys: Sequence[str]) -> Inventory | Unread:
+    try:
+        return sink.inventory(keys)
+    except SinkUnread as error:
+        return Unread(error.message)
+
+
+def _listing(api: TokenReader, user: UserId) -> Listing:
+    try:
+        return api.tokens(user)
+    except Gone:
+        return ()  # the server says in so many words that there is no such user: its tokens went too
+    except Unauthenticated:
+        raise
+    except ApiError as error:
+        return Unread(error.message)
+
+
+def _principal(users: Sequence[User]) -> UserId:
+    current = [user.id for user in users if user.is_current]
+    if len(current) != 1:
+        raise BadAnswer(
+            f"GET /api/users marks {len(current)} users as the current one, expected 1",
+            hint="check that the management URL leads to NetBird itself",
+        )
+    return current[0]
+
+
+class _Directory:
+    """Finds users by what people write: `current`, an id, or the one service user of a name."""
+
+    def __init__(self, users: Sequence[User], principal: UserId) -> None:
+        self._principal = principal
+        self._ids = {user.id for user in users}
+        self._services: dict[str, list[UserId]] = {}
+        for user in users:
+            if user.is_service_user:
+                self._services.setdefault(user.name, []).append(user.id)
+
+    def find(self, written: str) -> UserId | Unread:
+        if written == _CURRENT:
+            return self._principal
+        if written in self._ids:
+            return UserId(written)
+        match sorted(self._services.get(written, ())):
+            case [one]:
+                return one
+            case []:
+                return Unread(f"no user has the id and no service user the name {written!r}")
+            case several:
+                ids = ", ".join(several)
+                return Unread(
+                    f"{len(several)} service users are named {written!r}: write one of {ids}"
+                )
+
+
+def _resolve(wanted: TokenSet, users: _Directory) -> tuple[TokenSet, dict[UserId, Listing]]:
+    unresolved: dict[UserId, Listing] = {}
+
+    def known(entry: _Wanted) -> _Wanted:
+        found = users.find(entry.user)
+        if isinstance(found, Unread):
+            unresolved[entry.user] = found
+            return entry
+        return replace(entry, user=found)
+
+    specs = tuple(known(spec) for spec in wanted.specs)
+    tombstones = tuple(known(stone) for stone in wanted.tombstones)
+    _refuse_doubles(specs, tombstones)
+    return replace(wanted, specs=specs, tombstones=tombstones), unresolved
+
+
+def _refuse_doubles(specs: Sequence[TokenSpec], tombstones: Sequence[Tombstone]) -> None:
+    """Two spellings of one user (`current` and its id) escape the offline check of the file."""
+    first: dict[Address, _Entry] = {}
+    doubles = []
+    entries: tuple[_Entry, ...] = (*specs, *tombstones)
+    for entry in entries:
+        other = first.setdefault(entry.address, entry)
+        if other is not entry:
+            doubles.append(
+                f"{entry.where}  error: {entry.name!r} of user {entry.user} is listed twice, "
+                f"first at {other.where}, with another spelling of the user; remove one"
+            )
+    if doubles:
+        raise InputError(doubles)
+
+
+def _scope(wanted: TokenSet, sinks: Mapping[SinkName, Inventory | Unread]) -> set[UserId]:
+    """Users that entries name, and users whose tokens receipts of this set name."""
+    scope = {spec.user for spec in wanted.specs} | {stone.user for stone in wanted.tombstones}
+    for inventory in sinks.values():
+        if isinstance(inventory, Unread):
+            continue
+        for entry in inventory.entries.values():
+            receipt = receipt_of(entry)
+            if receipt is not None and receipt.set == wanted.name:
+                scope.update(ref.user for ref in receipt.named)
+    return scope
