@@ -149,14 +149,14 @@ def _objections(caller: Person, old: Person, new: Person) -> tuple[tuple[bool, i
             "admins can't block or unblock themselves",
         ),
         (
-            to_owner and old.is_service_user,
-            403,
-            "can't update a service user with owner role",
-        ),
-        (
             to_owner and caller.role != "owner",
             403,
             "only owners can add owner role to other users",
+        ),
+        (
+            to_owner and old.is_service_user,
+            403,
+            "can't update a service user with owner role",
         ),
     )
 

@@ -1,0 +1,65 @@
+"""Locks between runs that write the same files: `flock` on a file of its own, with a deadline.
+
+The lock file is never removed: a lock on a file that has lost its name protects nothing. `flock`
+belongs to the open file, so that it holds between threads of one process, too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Final
+
+from reconciler.sinks.safe_fs import Folder
+from reconciler.sinks.trust import Unsafe
+
+_PAUSE: Final = 0.01
+
+
+@contextmanager
+def writing(folder: Folder, name: str, patience: float) -> Iterator[None]:
+    """Nobody else reads or writes meanwhile. Raises OSError, Unsafe after `patience` seconds."""
+    with _locked(folder, name, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX, patience):
+        yield
+
+
+@contextmanager
+def still(folder: Folder, name: str, patience: float) -> Iterator[None]:
+    """Nobody writes meanwhile; without a lock file nobody ever wrote. Raises as `writing` does."""
+    with ExitStack() as stack:
+        with suppress(FileNotFoundError):
+            stack.enter_context(_locked(folder, name, os.O_RDONLY, fcntl.LOCK_SH, patience))
+        yield
+
+
+def check_lock(folder: Folder, name: str) -> None:
+    """Prove that `writing` could lock, without waiting. Raises OSError."""
+    try:
+        os.close(folder.open(name, os.O_RDWR))
+    except FileNotFoundError:
+        folder.probe(name, size=0)
+
+
+@contextmanager
+def _locked(folder: Folder, name: str, flags: int, kind: int, patience: float) -> Iterator[None]:
+    fd = folder.open(name, flags)
+    try:
+        deadline = time.monotonic() + patience
+        while not _taken(fd, kind):
+            if time.monotonic() >= deadline:
+                where = folder.path / name
+                raise Unsafe(f"another process holds {where}", "wait for it, or find and end it")
+            time.sleep(_PAUSE)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _taken(fd: int, kind: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+        return True
+    return False

@@ -1,0 +1,240 @@
+"""The `raw` format: one file per secret, that holds the token and nothing else, no newline either.
+
+Receipts stand beside the values in files whose names no key can have, for no part of a key starts
+with a dot. Two files cannot change in one step, so the receipt goes first: a crash in between
+leaves a receipt that does not fit the value, never a value that no receipt names. `delete` goes the
+other way round. Readers that see a misfit look again while nobody writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from reconciler.core.keys import PATH_KEYS
+from reconciler.core.ports import Power
+from reconciler.core.receipts import (
+    Absent,
+    Damaged,
+    Inventory,
+    Lookup,
+    Receipt,
+    Registration,
+    SetName,
+    Stored,
+    Version,
+    receipt_of,
+)
+from reconciler.core.secret import Secret
+from reconciler.core.tokens import TokenId, Unread
+from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
+from reconciler.sinks.file_faults import reading, refusing, unread, unsure
+from reconciler.sinks.file_lock import check_lock, still, writing
+from reconciler.sinks.receipt_text import (
+    Found,
+    receipt_to_json,
+    registration_from_text,
+    registration_to_json,
+    to_text,
+)
+from reconciler.sinks.safe_fs import Folder
+from reconciler.sinks.safe_walk import make_folder, nearest_folder, open_folder
+
+_LOCK: Final = ".netbird-tokens.lock"
+_RECEIPT: Final = ".netbird-tokens.json"
+_REGISTRATION: Final = ".registration.json"
+_ROOM: Final = 4096
+"""Bytes; more than a token or its receipt need."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawSink:
+    """A folder of secrets.
+
+    Attributes:
+        folder: Absolute, without symbolic links. Made when first written to.
+        strict: Whether folders that everybody can look into are refused.
+        patience: How many seconds to wait for another process that writes.
+    """
+
+    folder: Path
+    strict: bool
+    patience: float = 10.0
+
+    @property
+    def power(self) -> Power:
+        return Power.CONDITIONAL
+
+    def inventory(self, keys: Collection[str]) -> Inventory:
+        with reading(self.folder):
+            registrations = self._registrations()
+            seen = dict(self._survey(keys))
+            self._look_again(seen)
+        entries = {key: each for key, each in seen.items() if not isinstance(each, Absent)}
+        return Inventory(entries, registrations)
+
+    def read(self, key: str) -> Lookup:
+        seen = {key: self._look(key)}
+        with reading(self.folder):
+            self._look_again(seen)
+        return seen[key]
+
+    def preflight(self, key: str) -> None:
+        path = self._path(key)
+        with refusing(path), nearest_folder(self.folder) as root:
+            check_lock(root, _LOCK)
+            with nearest_folder(path.parent) as folder:
+                if folder.path == path.parent:
+                    self._check_folder(folder)
+                folder.check_target(path.name)
+                folder.probe(_receipt(path.name), _ROOM)
+
+    def register(self, registration: Registration) -> None:
+        path = self.folder / f".{registration.set}{_REGISTRATION}"
+        with refusing(path), self._locked(make_folder) as root:
+            check_set(registration.set)
+            self._check_folder(root)
+            root.replace(path.name, _line(registration_to_json(registration)), "registration")
+
+    def put(self, key: str, secret: Secret, receipt: Receipt, expect: Version) -> None:
+        path, text = self._path(key), plain(secret)
+        with (
+            refusing(path),
+            self._locked(make_folder),
+            make_folder(path.parent) as folder,
+        ):
+            self._check_folder(folder)
+            folder.check_target(path.name)
+            check_put(path, _held(folder, path.name), receipt, expect)
+            folder.replace(_receipt(path.name), _line(receipt_to_json(receipt)), receipt.token.id)
+            with unsure(path):
+                folder.replace(path.name, text.encode(), receipt.token.id)
+
+    def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
+        path = self._path(key)
+        with (
+            refusing(path),
+            self._locked(open_folder),
+            open_folder(path.parent) as folder,
+        ):
+            check_amend(path, _held(folder, path.name), receipt, expect)
+            folder.replace(_receipt(path.name), _line(receipt_to_json(receipt)), receipt.token.id)
+
+    def delete(self, key: str, token: TokenId) -> bool:
+        """A value that the receipt does not describe stays: it is not ours to destroy."""
+        path = self._path(key)
+        with refusing(path):
+            try:
+                with self._locked(open_folder), open_folder(path.parent) as folder:
+                    return _delete(folder, path, token)
+            except FileNotFoundError:
+                return False
+
+    def _path(self, key: str) -> Path:
+        check_key(PATH_KEYS, key)
+        return self.folder / key
+
+    def _check_folder(self, folder: Folder) -> None:
+        if self.strict:
+            folder.check_closed()
+
+    @contextmanager
+    def _locked(self, way: Callable[[Path], AbstractContextManager[Folder]]) -> Iterator[Folder]:
+        with way(self.folder) as root, writing(root, _LOCK, self.patience):
+            yield root
+
+    def _registrations(self) -> dict[SetName, Registration]:
+        found = {}
+        with suppress(FileNotFoundError), open_folder(self.folder) as root:
+            for name in root.names():
+                if name.endswith(_REGISTRATION) and (content := root.read(name)) is not None:
+                    registration = registration_from_text(content.decode(errors="replace"))
+                    found[registration.set] = registration
+        return found
+
+    def _survey(self, keys: Collection[str]) -> Iterator[tuple[str, Lookup]]:
+        """All receipts, and what is at `keys`; no link is followed."""
+        asked, pending = _by_folder(keys), [PurePosixPath()]
+        while pending:
+            at = pending.pop()
+            names = asked.pop(at, set())
+            with suppress(FileNotFoundError), open_folder(self.folder / at) as folder:
+                present = set(folder.names())
+                for name in sorted(_described(present) | (names & present)):
+                    yield str(at / name), _seen(folder, name)
+                pending += [at / name for name in folder.folders() if PATH_KEYS.accepts(name)]
+        for at, names in asked.items():
+            yield from ((str(at / name), self._look(str(at / name))) for name in names)
+
+    def _look(self, key: str) -> Lookup:
+        path = self.folder / key
+        if not PATH_KEYS.accepts(key):
+            return Unread(f"a key of this sink is made of {PATH_KEYS.advice}")
+        try:
+            with open_folder(path.parent) as folder:
+                return _seen(folder, path.name)
+        except FileNotFoundError:
+            return Absent()
+        except OSError as error:
+            return unread(error)
+
+    def _look_again(self, seen: dict[str, Lookup]) -> None:
+        """A misfit may be another run's write, half done."""
+        misfits = [key for key, each in seen.items() if isinstance(each, Damaged)]
+        if misfits:
+            with open_folder(self.folder) as root, still(root, _LOCK, self.patience):
+                seen.update({key: self._look(key) for key in misfits})
+
+
+def _delete(folder: Folder, path: Path, token: TokenId) -> bool:
+    held = _held(folder, path.name)
+    receipt = receipt_of(held)
+    if receipt is None or receipt.token.id != token:
+        return False
+    folder.sweep(path.name)
+    folder.sweep(_receipt(path.name))
+    if isinstance(held, Stored):
+        folder.remove(path.name)
+    with unsure(path):
+        folder.remove(_receipt(path.name))
+        folder.flush()
+    return True
+
+
+def _held(folder: Folder, name: str) -> Stored | Damaged | Absent:
+    receipt, value = folder.read(_receipt(name)), folder.read(name)
+    return Found(
+        None if receipt is None else receipt.decode(errors="replace"),
+        None if value is None else Secret(value.decode(errors="replace")),
+    ).judged()
+
+
+def _seen(folder: Folder, name: str) -> Lookup:
+    try:
+        return _held(folder, name)
+    except OSError as error:
+        return unread(error)
+
+
+def _receipt(name: str) -> str:
+    return f".{name}{_RECEIPT}"
+
+
+def _described(names: Collection[str]) -> set[str]:
+    """Of which values there are receipts."""
+    ours = (each for each in names if each.startswith(".") and each.endswith(_RECEIPT))
+    return {name for each in ours if PATH_KEYS.accepts(name := each[1 : -len(_RECEIPT)])}
+
+
+def _by_folder(keys: Collection[str]) -> dict[PurePosixPath, set[str]]:
+    found: dict[PurePosixPath, set[str]] = {}
+    for path in map(PurePosixPath, keys):
+        found.setdefault(path.parent, set()).add(path.name)
+    return found
+
+
+def _line(record: Mapping[str, object]) -> bytes:
+    return f"{to_text(record)}\n".encode()

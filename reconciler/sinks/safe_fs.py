@@ -1,0 +1,182 @@
+"""How a file that holds secrets is read and replaced (sinks.md §4.1, rules 3 to 5).
+
+A file is replaced whole: written beside its place, flushed, renamed over it, the folder flushed,
+and read back. All failures are OSErrors: `Unsafe` where a rule says no, `Unproved` where a write
+was made and its outcome is not known; any other means that nothing was changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+from reconciler.sinks.trust import (
+    Unsafe,
+    check_closed,
+    check_file,
+    check_target,
+    located,
+)
+
+_SAFE: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
+_NOT_KNOWN_THERE: Final = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # network file systems
+_TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Unproved(OSError):
+    """The write may have happened: an error came after the point where it takes effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """An open folder that passed the checks, and what may be done in it by plain names."""
+
+    fd: int
+    path: Path
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.fd))  # noqa: PTH208 - a Path cannot list a descriptor
+
+    def folders(self) -> list[str]:
+        """The names of the folders in it; links to folders are none."""
+        with os.scandir(self.fd) as entries:
+            return sorted(each.name for each in entries if each.is_dir(follow_symlinks=False))
+
+    def open(self, name: str, flags: int) -> int:
+        """A descriptor of a file that `trust` lets us read; made 0600 if `flags` say so."""
+        flags |= _SAFE | os.O_NONBLOCK  # a FIFO must not stop us
+        try:
+            fd = os.open(name, flags, 0o600, dir_fd=self.fd)
+        except OSError as error:
+            raise located(error, self.path / name) from error
+        try:
+            check_file(os.fstat(fd), self.path / name)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, or None if there is none."""
+        try:
+            fd = self.open(name, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(fd, "rb") as stream:
+            return stream.read()
+
+    def check_closed(self) -> None:
+        check_closed(os.fstat(self.fd), self.path)
+
+    def check_target(self, name: str) -> None:
+        """Refuse a name where something stands that must not be replaced."""
+        with suppress(FileNotFoundError):
+            check_target(self._stat(name), self.path / name)
+
+    def replace(self, name: str, content: bytes, tag: str) -> None:
+        """Put a whole new content in place, or nothing. Only under a lock.
+
+        `tag` names the temporary file, so that one left by a killed run is known for what it is.
+        """
+        self.check_target(name)
+        self.sweep(name)
+        before = self.read(name)
+        temporary = _temporary(name, tag)
+        self._write_new(temporary, content, like=name)
+        try:
+            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            self.flush()
+            self._check_content(name, content)
+        except OSError as error:
+            self._discard(temporary)
+            if content != before and self._still_holds(name, before):
+                raise
+            raise Unproved(error.errno, error.strerror) from error
+
+    def probe(self, name: str, size: int) -> None:
+        """Prove that `replace` has the right and the room to write, and leave nothing behind."""
+        self.check_target(name)
+        temporary = _temporary(name, token_hex(8))
+        self._write_new(temporary, bytes(size), like=name)
+        self._discard(temporary)
+        self.flush()
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it is there; for good only after `flush`."""
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.fd)
+
+    def flush(self) -> None:
+        os.fsync(self.fd)
+
+    def sweep(self, name: str) -> None:
+        """Remove what killed runs left of a file. Only under a lock: nobody else writes then."""
+        for each in self.names():
+            if each.startswith(f".{name}.") and each.endswith(".tmp"):
+                tag = each.removeprefix(f".{name}.").removesuffix(".tmp")
+                if _TAG.fullmatch(tag):  # has no dot: `.env.local` is another file than `.env`
+                    self._discard(each)
+
+    def _write_new(self, name: str, content: bytes, like: str) -> None:
+        fd = os.open(name, _NEW, 0o600, dir_fd=self.fd)
+        try:
+            with os.fdopen(fd, "wb") as stream:
+                os.fchmod(fd, 0o600)
+                self._keep_owner(fd, like)
+                stream.write(content)
+                stream.flush()
+                _flush_file(fd)
+        except BaseException:
+            self._discard(name)
+            raise
+
+    def _keep_owner(self, fd: int, like: str) -> None:
+        """Root replaces a service's file without taking it away from the service."""
+        if os.geteuid() == 0:
+            with suppress(FileNotFoundError):
+                found = self._stat(like)
+                os.fchown(fd, found.st_uid, found.st_gid)
+
+    def _check_content(self, name: str, content: bytes) -> None:
+        if self.read(name) != content:
+            raise OSError(errno.EIO, "it reads back differently from what was written")
+
+    def _still_holds(self, name: str, content: bytes | None) -> bool:
+        with suppress(OSError):
+            return self.read(name) == content
+        return False
+
+    def _stat(self, name: str) -> os.stat_result:
+        return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+
+    def _discard(self, name: str) -> None:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=self.fd)
+
+
+def _temporary(name: str, tag: str) -> str:
+    if not _TAG.fullmatch(tag):
+        raise Unsafe("the token's id cannot be part of a file name")
+    return f".{name}.{tag}.tmp"
+
+
+def _flush_file(fd: int) -> None:
+    """To the platter: on macOS fsync alone leaves it in the drive's cache."""
+    fully: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+    if fully is not None:
+        try:
+            fcntl.fcntl(fd, fully)
+        except OSError as error:
+            if error.errno not in _NOT_KNOWN_THERE:
+                raise
+        else:
+            return
+    os.fsync(fd)

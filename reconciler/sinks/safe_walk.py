@@ -1,0 +1,94 @@
+"""The way to a folder that holds secrets (sinks.md §4.1, rule 1).
+
+A path is walked from `/` by descriptors, never through a symbolic link, and `trust` judges every
+folder on it. All failures are OSErrors; FileNotFoundError means that somebody could look and that
+it is not there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from reconciler.sinks.safe_fs import Folder
+from reconciler.sinks.trust import check_folder, check_way, located
+
+_SAFE: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PASS: Final = _SAFE | getattr(os, "O_PATH", os.O_RDONLY)  # O_PATH: passing needs no right to list
+_LOOK: Final = _SAFE | os.O_RDONLY
+
+
+@contextmanager
+def open_folder(path: Path) -> Iterator[Folder]:
+    """A folder that exists. Raises FileNotFoundError only if it is proved not to."""
+    with _walked(path, _enter) as folder:
+        check_folder(os.fstat(folder.fd), path)
+        yield folder
+
+
+@contextmanager
+def make_folder(path: Path) -> Iterator[Folder]:
+    """A folder, made with all that lead to it (0700) where they do not exist yet."""
+    with _walked(path, _enter_or_make) as folder:
+        check_folder(os.fstat(folder.fd), path)
+        yield folder
+
+
+@contextmanager
+def nearest_folder(path: Path) -> Iterator[Folder]:
+    """The folder, or the closest one above it that exists: where `make_folder` would begin."""
+    here = path
+    while not _exists(here):
+        here = here.parent
+    with _walked(here, _enter) as folder:
+        check = check_folder if here == path else check_way
+        check(os.fstat(folder.fd), here)
+        yield folder
+
+
+def _exists(path: Path) -> bool:
+    with suppress(FileNotFoundError), _walked(path, _enter):
+        return True
+    return False
+
+
+@contextmanager
+def _walked(path: Path, step: Callable[[int, str], int]) -> Iterator[Folder]:
+    fd, here = os.open("/", _PASS), Path("/")
+    try:
+        for part in path.relative_to("/").parts:
+            check_way(os.fstat(fd), here)
+            here = here / part
+            try:
+                below = step(fd, part)
+            except OSError as error:
+                raise located(error, here) from error
+            os.close(fd)
+            fd = below
+        looking = os.open(".", _LOOK, dir_fd=fd)
+    finally:
+        os.close(fd)
+    try:
+        yield Folder(looking, path)
+    finally:
+        os.close(looking)
+
+
+def _enter(fd: int, name: str) -> int:
+    return os.open(name, _PASS, dir_fd=fd)
+
+
+def _enter_or_make(fd: int, name: str) -> int:
+    with suppress(FileNotFoundError):
+        return _enter(fd, name)
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=fd)
+    above = os.open(".", _LOOK, dir_fd=fd)
+    try:
+        os.fsync(above)
+    finally:
+        os.close(above)
+    return _enter(fd, name)

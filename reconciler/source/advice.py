@@ -1,0 +1,93 @@
+"""Words for problems: what stands there, what was probably meant, what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from reconciler.source.nodes import Map, Node, Scalar, Seq
+from reconciler.source.problems import quoted
+
+_YES: Final = frozenset(("yes", "y", "on", "true"))
+_NO: Final = frozenset(("no", "n", "off", "false"))
+_COUNT: Final = re.compile(r"0*([0-9][0-9_]{0,9})\s*(?:d|days?)?", re.IGNORECASE)
+_NEEDS_NO_QUOTES: Final = re.compile(r"[A-Za-z][\w./:-]*")
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that this one is probably a misspelling of."""
+    found = difflib.get_close_matches(word[:100].lower(), known, n=1, cutoff=0.7)
+    return found[0] if found else None
+
+
+def label(path: tuple[str | int, ...]) -> str:
+    """What to call the value at a path."""
+    if not path:
+        return "the file"
+    last = path[-1]
+    if isinstance(last, str):
+        return f'"{last}"'
+    return f"an entry of {label(path[:-1])}"
+
+
+def got(node: Node, *, of_kind: bool) -> str:
+    """What stands there instead; nothing for a list or mapping whose kind is right."""
+    match node:
+        case Seq() | Map() if of_kind:
+            return ""
+        case Seq():
+            return ", not a list"
+        case Map():
+            return ", not a mapping"
+        case Scalar(value=None):
+            return ", not empty"
+        case Scalar(value=str() as text):
+            return f", not {quoted(text)}" if of_kind else f", not the text {quoted(text)}"
+        case Scalar(text=text):
+            return f", not {text}"
+
+
+def rewritten(node: Node, fits: Callable[[object], bool]) -> str | None:
+    """The value spelled so that the field takes it, if there is a likely spelling."""
+    if not isinstance(node, Scalar) or node.value is None:
+        return None
+    for candidate in _candidates(node):
+        if fits(candidate):
+            return json.dumps(candidate, ensure_ascii=False)
+    return None
+
+
+def example(key: str, field: Mapping[str, Any]) -> str:
+    """`key: value` as the schema's first example has it."""
+    examples = field.get("examples")
+    return f"{key}: {_as_yaml(examples[0])}" if examples else f"{key}: …"
+
+
+def _candidates(node: Scalar) -> Iterator[object]:
+    text = node.text
+    count = _COUNT.fullmatch(text)
+    if count:
+        yield int(count[1].replace("_", ""))
+    if isinstance(node.value, float) and node.value.is_integer():
+        yield int(node.value)
+    if text.lower() in _YES | _NO:
+        yield text.lower() in _YES
+    if count:
+        yield f"{count[1]}%"
+    yield text
+    yield [node.value]
+
+
+def _as_yaml(value: object) -> str:
+    match value:
+        case str() if _NEEDS_NO_QUOTES.fullmatch(value):
+            return value
+        case list():
+            return f"[{', '.join(map(_as_yaml, value))}]"
+        case dict():
+            return "{" + ", ".join(f"{key}: {_as_yaml(item)}" for key, item in value.items()) + "}"
+        case _:
+            return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,114 @@
+"""Where a token's secret goes: names of sinks and keys to places that the sinks can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.core.keys import KeyRule
+from reconciler.core.receipts import Place, SetName, SinkName
+from reconciler.source.advice import closest
+from reconciler.source.nodes import Map, Node, Scalar, Seq
+from reconciler.source.problems import Problem, quoted
+from reconciler.source.written import LOCAL, Written
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWritten:
+    """A place, the token that asks for it, and the value to point at."""
+
+    place: Place
+    canonical: Place
+    written: Written
+    node: Node
+
+    def __str__(self) -> str:
+        where = self.written.document.source.at(self.node)
+        return f"{quoted(self.written.name)} at {where}:{where.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One entry of `sinks`, or what stands for it when nothing is written.
+
+    Attributes:
+        key: None: the sink's default key.
+    """
+
+    sink: SinkName
+    sink_node: Node
+    key: str | None
+    key_node: Node
+
+
+def places(
+    written: Written, set_name: SetName, keys: Mapping[SinkName, KeyRule]
+) -> Iterator[PlaceWritten | Problem]:
+    """The places of one entry, or what is wrong with them."""
+    if written.sound("sinks"):
+        for wish in _wishes(written):
+            rule = keys.get(wish.sink)
+            yield _place(written, set_name, wish, rule) if rule else _unknown(written, wish, keys)
+
+
+def clashes(wanted: list[PlaceWritten]) -> Iterator[Problem]:
+    """Every place that is asked for twice, by whomever."""
+    first: dict[Place, PlaceWritten] = {}
+    for later in wanted:
+        earlier = first.setdefault(later.canonical, later)
+        if earlier is not later:
+            yield later.written.problem(
+                "NB202",
+                later.node,
+                f"{quoted(str(later.place))} is already the place of {earlier}",
+                f"give {quoted(later.written.name)} a key of its own:"
+                f" {{sink: {later.place.sink}, key: …}}",
+            )
+
+
+def _wishes(written: Written) -> Iterator[Wish]:
+    node = written.find("sinks")
+    name = written.name_node
+    if not isinstance(node, Seq):
+        yield Wish(LOCAL, name, None, name)
+        return
+    inherited = written.own.get("sinks") is None
+    for item in node.items:
+        match item:
+            case Scalar(text=text):
+                yield Wish(SinkName(text), item, None, name if inherited else item)
+            case Map():
+                sink, key = item.get("sink"), item.get("key")
+                if isinstance(sink, Scalar):
+                    key_text = key.text if isinstance(key, Scalar) else None
+                    yield Wish(
+                        SinkName(sink.text), sink, key_text, key or (name if inherited else sink)
+                    )
+
+
+def _place(
+    written: Written, set_name: SetName, wish: Wish, rule: KeyRule
+) -> PlaceWritten | Problem:
+    key = rule.default(set_name, written.name) if wish.key is None else wish.key
+    if rule.accepts(key):
+        canonical = Place(wish.sink, rule.canonical(key))
+        return PlaceWritten(Place(wish.sink, key), canonical, written, wish.key_node)
+    own_key = f"write {{sink: {wish.sink}, key: …}} with {rule.advice}"
+    if wish.key is not None:
+        message = f"the sink {quoted(wish.sink)} cannot take the key {quoted(key)}"
+        return written.problem("NB204", wish.key_node, message, f"use {rule.advice}")
+    message = (
+        f"no key for the sink {quoted(wish.sink)} can be made from the name {quoted(written.name)}"
+    )
+    return written.problem("NB204", written.name_node, message, own_key)
+
+
+def _unknown(written: Written, wish: Wish, keys: Mapping[SinkName, KeyRule]) -> Problem:
+    message = f"the config has no sink {quoted(wish.sink)}"
+    likely = closest(wish.sink, keys)
+    if likely:
+        return written.problem(
+            "NB203", wish.sink_node, f'{message}; did you mean "{likely}"?', f"write {likely}"
+        )
+    known = f"it has {', '.join(keys)}" if keys else "it has none"
+    return written.problem("NB203", wish.sink_node, message, f"add it to the config; {known}")

@@ -1,0 +1,151 @@
+"""A parsed file against its JSON Schema (draft-07); each failure becomes one sentence of ours.
+
+The schemas' `errorMessage` says what a value must be, in editors (yaml-language-server shows it) and
+here alike. `not` is for editors only: those rules span fields, and `tokens` has better words for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, cast
+
+from jsonschema import Draft7Validator, ValidationError
+from jsonschema.validators import extend
+
+from reconciler.source.advice import closest, example, got, label, rewritten
+from reconciler.source.nodes import Map, Node, descend, plain
+from reconciler.source.problems import Problem, quoted
+from reconciler.source.text import Source
+
+Schema = Mapping[str, Any]
+
+_WHOLE = Draft7Validator.TYPE_CHECKER.redefine(
+    "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+)
+# jsonschema's own hints: `extend` has none, and `error.schema` is loose; both are narrowed here
+_Validator: Final[type[Draft7Validator]] = extend(  # type: ignore[no-untyped-call]
+    Draft7Validator, {"not": None}, type_checker=_WHOLE
+)
+
+
+def schema_text(name: str) -> str:
+    """The text of a schema such as `tokenset.v1`: from the wheel, or from the checkout."""
+    file = f"{name}.schema.json"
+    shipped = files("reconciler") / "schemas" / file
+    if shipped.is_file():
+        return shipped.read_text("utf-8")
+    return (Path(__file__).parents[2] / "schemas" / file).read_text("utf-8")
+
+
+def schema_problems(source: Source, root: Node, name: str) -> tuple[list[Problem], frozenset[int]]:
+    """All that the schema finds wrong, and the ids of the nodes that are, or hold, something wrong."""
+    problems: dict[Problem, None] = {}
+    flawed: set[int] = set()
+    for error in _validator(name).iter_errors(plain(root)):
+        path = tuple(error.absolute_path)
+        flawed.update(id(descend(root, path[:length])) for length in range(len(path) + 1))
+        problems.update(dict.fromkeys(_problems(source, root, error)))
+    return list(problems), frozenset(flawed)
+
+
+def defaults(name: str, definition: str) -> dict[str, object]:
+    """The default of every property of one definition that has one."""
+    properties = json.loads(schema_text(name))["definitions"][definition]["properties"]
+    return {
+        key: field["default"]
+        for key, field in properties.items()
+        if isinstance(field, dict) and "default" in field
+    }
+
+
+@lru_cache
+def _validator(name: str) -> Draft7Validator:
+    document = json.loads(schema_text(name))
+    return _Validator(_inlined(document, document["definitions"]))
+
+
+def _inlined(part: Any, definitions: Schema) -> Any:
+    """The schema with each `$ref` replaced by what it names: twice as fast to check."""
+    if isinstance(part, list):
+        return [_inlined(item, definitions) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return _inlined(definitions[part["$ref"].rsplit("/", 1)[-1]], definitions)
+    return {
+        key: _inlined(value, definitions) for key, value in part.items() if key != "definitions"
+    }
+
+
+def _problems(source: Source, root: Node, error: ValidationError) -> Iterator[Problem]:
+    path = tuple(error.absolute_path)
+    node, schema = descend(root, path), cast("Schema", error.schema)
+    if "propertyNames" in error.relative_schema_path:
+        yield _forbidden_name(source, node, schema, error)
+    elif error.validator == "additionalProperties":
+        yield from _unknown_keys(source, node, schema["properties"])
+    elif error.validator == "required":
+        yield from _missing_keys(source, node, schema)
+    else:
+        yield _wrong_value(source, node, label(path), error)
+
+
+def _forbidden_name(source: Source, node: Node, schema: Schema, error: ValidationError) -> Problem:
+    key = str(error.instance)
+    span = node.pairs[key].key.span if isinstance(node, Map) else node.span
+    fix = "rename it" if error.validator == "pattern" else "remove it"
+    return source.problem("NB107", span, f"{quoted(key)} {schema['errorMessage']}", fix)
+
+
+def _unknown_keys(source: Source, node: Node, known: Schema) -> Iterator[Problem]:
+    pairs = node.pairs if isinstance(node, Map) else {}
+    for key in pairs.keys() - known.keys():
+        message, span = f"unknown key {quoted(key)}", pairs[key].key.span
+        likely = closest(key, known)
+        if likely:
+            yield source.problem(
+                "NB104", span, f'{message}; did you mean "{likely}"?', f"rename the key to {likely}"
+            )
+        else:
+            yield source.problem(
+                "NB104", span, message, f"remove it; known keys: {', '.join(known)}"
+            )
+
+
+def _missing_keys(source: Source, node: Node, schema: Schema) -> Iterator[Problem]:
+    pairs = node.pairs if isinstance(node, Map) else {}
+    for key in schema["required"]:
+        if key not in pairs:
+            field = schema.get("properties", {}).get(key, {})
+            yield source.problem(
+                "NB105", node.span, f'the key "{key}" is missing', f"add {example(key, field)}"
+            )
+
+
+def _wrong_value(source: Source, node: Node, name: str, error: ValidationError) -> Problem:
+    schema = cast("Schema", error.schema)
+    choices = schema.get("enum", ())
+    wanted = schema.get("errorMessage") or _wanted(schema, choices)
+    message = f"{name} {wanted}{got(node, of_kind=error.validator != 'type')}"
+    likely = closest(str(plain(node)), choices)
+    if likely:
+        return source.problem(
+            "NB107", node.span, f'{message}; did you mean "{likely}"?', f"write {likely}"
+        )
+    code = "NB106" if error.validator == "type" else "NB107"
+    better = rewritten(node, lambda value: _Validator(schema).is_valid(value))
+    fix = f"write {better}" if better else f"for example {example(name.strip(chr(34)), schema)}"
+    return source.problem(code, node.span, message, fix if better or "examples" in schema else "")
+
+
+def _wanted(schema: Schema, choices: list[str]) -> str:
+    if choices:
+        return f"must be one of {', '.join(choices)}"
+    if "const" in schema:
+        return f"must be {schema['const']}"
+    kinds = {"object": "a mapping (`key: value` lines)", "array": "a list", "string": "text"}
+    return f"must be {kinds.get(schema.get('type', ''), 'another kind of value')}"

@@ -1,0 +1,146 @@
+"""Bytes of a file to text that is safe to parse and to quote: size, encoding, characters, pasted tokens.
+
+Only regular files are read, and no link that leads out of its folder is followed: a pull request
+must not be able to print another file of the machine through an error message.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from reconciler.core.secret import holds_token
+from reconciler.core.spec import Location
+from reconciler.source.problems import START, Problem, Severity, Span
+
+MAX_BYTES: Final = 10 * 1024 * 1024
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_LINE_END: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML 1.1 counts as a line
+_SECRET: Final = re.compile(r"nbp_\w+")
+
+
+class Placed(Protocol):
+    """Anything that stands somewhere in a file."""
+
+    @property
+    def span(self) -> Span: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file as it was read.
+
+    Attributes:
+        name: The path, as the user gave it.
+        lines: The lines, with anything that looks like a token blacked out, width kept.
+    """
+
+    name: str
+    text: str
+    lines: tuple[str, ...]
+
+    def at(self, placed: Placed) -> Location:
+        return Location(self.name, placed.span.line, placed.span.column)
+
+    def problem(
+        self,
+        code: str,
+        span: Span,
+        message: str,
+        fix: str = "",
+        severity: Severity = Severity.ERROR,
+    ) -> Problem:
+        """A problem at a place of this file."""
+        line = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
+        where = Location(self.name, span.line, span.column)
+        return Problem(code, where, message, fix, severity, line, span.width)
+
+
+class Unreadable(Exception):
+    """The file gives no text or no YAML. No error for callers: it carries a problem to the loader."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.headline)
+        self.problem = problem
+
+
+def read_source(path: Path) -> Source:
+    """The text of one file. Raises Unreadable."""
+    data = _bytes(path)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        where = Location(str(path), line, 1)
+        raise Unreadable(
+            Problem("NB101", where, "this is not UTF-8 text", "save the file as UTF-8")
+        ) from None
+    return Source(str(path), text, tuple(_LINE_END.split(_SECRET.sub(_blacked_out, text))))
+
+
+def forbidden_character(source: Source) -> Problem | None:
+    """The first character that no text file should hold."""
+    found = _FORBIDDEN.search(source.text)
+    if found is None:
+        return None
+    before = _LINE_END.split(source.text[: found.start()])
+    code = ord(found[0])
+    what = "a NUL byte" if code == 0 else f"the control character U+{code:04X}"
+    span = Span(len(before), len(before[-1]) + 1)
+    return source.problem("NB101", span, f"{what} stands in the file", "remove it")
+
+
+def pasted_tokens(source: Source) -> list[Problem]:
+    """Every line that holds a real token, comments included."""
+    if not holds_token(source.text):
+        return []
+    return [
+        source.problem(
+            "NB120",
+            Span(number, found.start() + 1, len(found[0])),
+            "a real NetBird token stands in the file",
+            "revoke it now, then remove it here; secrets belong into sinks",
+        )
+        for number, line in enumerate(_LINE_END.split(source.text), start=1)
+        for found in _SECRET.finditer(line)
+        if holds_token(found[0])
+    ]
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if leaves_its_folder(path):
+            raise _no_file(path, "this link leads out of its folder", "give the path it points to")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _no_file(path, "this is no regular file", "give the path of a YAML file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise _no_file(path, f"cannot read the file: {why}", "check the path") from None
+    if len(data) > MAX_BYTES:
+        problem = Problem(
+            "NB108",
+            Location(str(path), 1, 1),
+            "the file is larger than 10 MB",
+            "split the set into several files of one folder",
+        )
+        raise Unreadable(problem)
+    return data
+
+
+def leaves_its_folder(path: Path) -> bool:
+    """Whether it is a link to somewhere else; mounted ConfigMaps link within their folder."""
+    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
+
+
+def _no_file(path: Path, message: str, fix: str) -> Unreadable:
+    where = Location(str(path), START.line, START.column)
+    return Unreadable(Problem("NB100", where, message, fix))
+
+
+def _blacked_out(found: re.Match[str]) -> str:
+    return "nbp_" + "*" * (len(found[0]) - len("nbp_"))
