@@ -35,13 +35,13 @@ def renew_before(written: Written) -> RenewBefore | None:
 def both_lifetimes(source: Source, layer: Map) -> Iterator[Problem]:
     """`expires_in` and `expires_on` at one level; `layer` is an entry, or the defaults."""
     found = [layer.pairs[key] for key in ("expires_in", "expires_on") if key in layer.pairs]
-    match sorted(found, key=_line_and_column):
-        case [first, second]:
-            message = (
-                f"{quoted(second.key.text)} beside {quoted(first.key.text)}"
-                f" in line {first.key.span.line}: only one can hold"
-            )
-            yield source.problem("NB206", second.key.span, message, "remove one of the two")
+    if len(found) > 1:
+        first, second = sorted(found, key=_line_and_column)
+        message = (
+            f"{quoted(second.key.text)} beside {quoted(first.key.text)}"
+            f" in line {first.key.span.line}: only one can hold"
+        )
+        yield source.problem("NB206", second.key.span, message, "remove one of the two")
 
 
 def lifetime_problems(written: Written, today: date) -> Iterator[Problem]:

@@ -72,18 +72,13 @@ def _wishes(written: Written) -> Iterator[Wish]:
     if not isinstance(node, Seq):
         yield Wish(LOCAL, name, None, name)
         return
-    inherited = written.own.get("sinks") is None
+    default_node = name if written.own.get("sinks") is None else None
     for item in node.items:
-        match item:
-            case Scalar(text=text):
-                yield Wish(SinkName(text), item, None, name if inherited else item)
-            case Map():
-                sink, key = item.get("sink"), item.get("key")
-                if isinstance(sink, Scalar):
-                    key_text = key.text if isinstance(key, Scalar) else None
-                    yield Wish(
-                        SinkName(sink.text), sink, key_text, key or (name if inherited else sink)
-                    )
+        sink = item.get("sink") if isinstance(item, Map) else item
+        key = item.get("key") if isinstance(item, Map) else None
+        if isinstance(sink, Scalar):
+            key_text = key.text if isinstance(key, Scalar) else None
+            yield Wish(SinkName(sink.text), sink, key_text, key or default_node or sink)
 
 
 def _place(
