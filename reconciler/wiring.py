@@ -1,0 +1,181 @@
+"""The composition root: the one place that reads the environment and puts the parts together.
+
+A value comes from the flag, else the environment, else the config, else the default (DESIGN §7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from reconciler.api.endpoint import Endpoint
+from reconciler.api.service import HttpTokenApi, HttpTokenReader, reader, writer
+from reconciler.core.keys import KeyRule
+from reconciler.core.ports import Sink
+from reconciler.core.receipts import SinkName
+from reconciler.core.secret import Secret
+from reconciler.core.world import Requests, World
+from reconciler.errors import Unauthenticated, UsageError
+from reconciler.gather import Sources, gather
+from reconciler.sinks import SINK_TYPES
+from reconciler.source.build import Loaded, load_set
+from reconciler.source.config import Config, default_config, load_config
+from reconciler.transaction import Ports
+
+CLOUD: Final = "https://api.netbird.io"
+_CREDENTIALS: Final = ("NB_PAT", "NETBIRD_API_TOKEN")
+_URLS: Final = ("NB_MANAGEMENT_URL", "NETBIRD_API_URL")
+_CONFIG: Final = ".netbird-tokens.yaml"
+_TOKEN_FILES: Final = ("tokens.yaml", "tokens.yml", "tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the command line says about files, server and credential; None where it is silent."""
+
+    files: tuple[Path, ...] = ()
+    config: Path | None = None
+    management_url: str | None = None
+    token_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value, and where it came from; a credential's value is never here."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a command works with; each part is made when first asked for."""
+
+    where: Where
+    env: Mapping[str, str]
+    folder: Path = field(default_factory=Path)
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """The token files: as given, else `tokens.yaml` or `tokens/` in the working directory."""
+        if self.where.files:
+            return self.where.files
+        found = [self.folder / name for name in _TOKEN_FILES if (self.folder / name).exists()]
+        if not found:
+            raise UsageError(
+                "there is no tokens.yaml and no folder tokens here",
+                hint="name the file with --file, or make one with `netbird-tokens init`",
+            )
+        return (found[0],)
+
+    @cached_property
+    def config_path(self) -> Path | None:
+        """The config file, if there is one; it lies beside the token file."""
+        if self.where.config is not None:
+            return self.where.config
+        try:
+            beside = self.files[0].parent
+        except UsageError:
+            beside = self.folder
+        return beside / _CONFIG if (beside / _CONFIG).exists() else None
+
+    @cached_property
+    def config(self) -> Config:
+        """What operators decided, or the default: one folder of secrets beside the token file."""
+        if self.config_path is not None:
+            return load_config(self.config_path)
+        try:
+            return default_config(self.files[0].parent)
+        except UsageError:
+            return default_config(self.folder)
+
+    @cached_property
+    def keys(self) -> dict[SinkName, KeyRule]:
+        """How keys look in each sink."""
+        return {n: SINK_TYPES[s.type].keys(s.options) for n, s in self.config.sinks.items()}
+
+    @cached_property
+    def sinks(self) -> dict[SinkName, Sink]:
+        """Every configured sink."""
+        base = self.config.base
+        return {n: SINK_TYPES[s.type].build(s.options, base) for n, s in self.config.sinks.items()}
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The set, and the warnings of its files."""
+        return load_set(self.files, self.config, self.keys, datetime.now(UTC).date())
+
+    @cached_property
+    def management_url(self) -> Setting:
+        if self.where.management_url:
+            return Setting("management_url", self.where.management_url, "--management-url")
+        for name in _URLS:
+            if self.env.get(name):
+                return Setting("management_url", self.env[name], name)
+        if self.config.management_url:
+            return Setting("management_url", self.config.management_url, str(self.config_path))
+        return Setting("management_url", CLOUD, "default")
+
+    @cached_property
+    def credential_source(self) -> str:
+        """Where the credential comes from; empty when there is none."""
+        if self.where.token_file is not None:
+            return f"--token-file {self.where.token_file}"
+        return next((name for name in _CREDENTIALS if self.env.get(name)), "")
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """Server and credential. Raises Unauthenticated if there is no credential."""
+        if not self.credential_source:
+            raise Unauthenticated(
+                "there is no credential",
+                hint="put a NetBird personal access token into NB_PAT, or name a file of mode 0600 "
+                "with --token-file",
+            )
+        if self.where.token_file is not None:
+            text = _first_line(self.where.token_file)
+        else:
+            text = self.env[self.credential_source].strip()
+        return Endpoint(self.management_url.value, Secret(text), self.config.allow_http)
+
+    def reader(self) -> HttpTokenReader:
+        """A client that can only GET."""
+        return reader(self.endpoint)
+
+    def writer(self) -> HttpTokenApi:
+        return writer(self.endpoint)
+
+    def look(self, api: HttpTokenReader, requests: Requests) -> World:
+        """Read everything that the set needs, once."""
+        sources = Sources(api, self.sinks, self.endpoint.url, requests)
+        return gather(self.loaded.token_set, sources)
+
+    def ports(self, api: HttpTokenApi) -> Ports:
+        return Ports(api, self.sinks, api.authenticates if self.config.verify else None)
+
+    def settings(self) -> Iterable[Setting]:
+        """Every value that decides something, with its source, for `doctor --show-config`."""
+        config = str(self.config_path) if self.config_path else "default"
+        yield self.management_url
+        yield Setting("credential", "set" if self.credential_source else "none", self.credential_source)
+        yield Setting("config", config, "--config" if self.where.config else "beside the token file")
+        for name, sink in sorted(self.config.sinks.items()):
+            options = " ".join(f"{k}={v}" for k, v in sorted(sink.options.items()))
+            yield Setting(f"sinks.{name}", f"{sink.type} {options}", config)
+        yield Setting("live_name", self.config.live_name, config)
+        yield Setting("verify", str(self.config.verify).lower(), config)
+        limits = self.config.limits
+        yield Setting("guards.max_revokes", f"{limits.count}, {limits.percent}%", config)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="check --token-file") from None
+    return lines[0].strip() if lines else ""
