@@ -1,0 +1,49 @@
+"""Which changes are drift: the world moved behind the file's back. What is merely due is not."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from reconciler.core.changes import Change
+from reconciler.core.reasons import Reason
+
+
+class DriftClass(StrEnum):
+    """How the world differs."""
+
+    MISSING = "missing"
+    UNMANAGED = "unmanaged"
+    LIFETIME = "lifetime"
+    SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a class, no secret
+    SECRET_STALE = "secret-stale"  # noqa: S105 - same
+    ORPHAN = "orphan"
+    IN_USE = "superseded-in-use"
+    NOT_APPLIED = "not-applied"
+
+
+_CLASSES: Final = {
+    Reason.NEW: DriftClass.MISSING,
+    Reason.UNMANAGED: DriftClass.UNMANAGED,
+    Reason.SAME_NAME: DriftClass.UNMANAGED,
+    Reason.UNMANAGED_REVOKED: DriftClass.UNMANAGED,
+    Reason.LIFETIME: DriftClass.LIFETIME,
+    Reason.MISSING: DriftClass.SECRET_MISSING,
+    Reason.DAMAGED: DriftClass.SECRET_MISSING,
+    Reason.FOREIGN_SECRET: DriftClass.SECRET_MISSING,
+    Reason.STALE: DriftClass.SECRET_STALE,
+    Reason.ORPHAN: DriftClass.ORPHAN,
+    Reason.IN_USE: DriftClass.IN_USE,
+    Reason.RENAMED: DriftClass.NOT_APPLIED,
+    Reason.USER_CHANGED: DriftClass.NOT_APPLIED,
+    Reason.ROTATION: DriftClass.NOT_APPLIED,
+    Reason.PROTECT: DriftClass.NOT_APPLIED,
+    Reason.TOMBSTONE: DriftClass.NOT_APPLIED,
+    Reason.REMOVED: DriftClass.NOT_APPLIED,
+    Reason.PROTECTED: DriftClass.NOT_APPLIED,
+}
+
+
+def drift_of(change: Change) -> DriftClass | None:
+    """The class of a change that is drift; None for what is in order, or due, or on its way."""
+    return _CLASSES.get(change.why.reason)
