@@ -1,0 +1,30 @@
+"""The `file` sink type: its options, and which of its three formats serves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reconciler.core.keys import PATH_KEYS, VARIABLE_KEYS, KeyRule
+from reconciler.core.ports import Sink
+from reconciler.errors import UsageError
+from reconciler.sinks import Options
+from reconciler.sinks.file_raw import RawSink
+
+
+def key_rule(options: Options) -> KeyRule:
+    """Paths below a folder for `raw`; names of variables for the shared formats."""
+    return PATH_KEYS if options["format"] == "raw" else VARIABLE_KEYS
+
+
+def build(options: Options, base: Path) -> Sink:
+    """The sink; a relative path counts from the config's folder.
+
+    The folder that leads there is resolved once, here: beyond it no symbolic link is followed.
+    """
+    path = base.resolve() / str(options["path"])
+    strict = options.get("strict") is True
+    match options["format"]:
+        case "raw":
+            return RawSink(path, strict)
+        case other:
+            raise UsageError(f"sink format {other!r} is not available")
