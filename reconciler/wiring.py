@@ -6,6 +6,7 @@ A value comes from the flag, else the environment, else the config, else the def
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,6 +22,7 @@ from reconciler.core.secret import Secret
 from reconciler.core.world import Requests, World
 from reconciler.errors import Unauthenticated, UsageError
 from reconciler.gather import Sources, gather
+from reconciler.locks import LOCK_TYPES
 from reconciler.sinks import SINK_TYPES
 from reconciler.source.build import Loaded, load_set
 from reconciler.source.config import Config, default_config, load_config
@@ -41,6 +43,7 @@ class Where:
     config: Path | None = None
     management_url: str | None = None
     token_file: Path | None = None
+    lock_timeout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,13 @@ class Parts:
         """Read everything that the set needs, once."""
         sources = Sources(api, self.sinks, self.endpoint.url, requests)
         return gather(self.loaded.token_set, sources)
+
+    def lock(self) -> AbstractContextManager[object]:
+        """The configured lock, to be held from the first look to the last write."""
+        lock = self.config.lock
+        if lock is None:
+            return nullcontext()
+        return LOCK_TYPES[lock.type](lock.options, self.config.base, self.where.lock_timeout)
 
     def ports(self, api: HttpTokenApi) -> Ports:
         return Ports(api, self.sinks, api.authenticates if self.config.verify else None)

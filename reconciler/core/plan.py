@@ -130,13 +130,19 @@ class Plan:
     @property
     def plan_id(self) -> str:
         """Digest of every decision in this plan, and of whom it is for."""
-        return _digest([self.set, self.server, self.principal, [decision(e) for e in self.effects]])
+        decisions = [decision(effect) for effect in self.effects]
+        return digest_of(self.set, self.server, self.principal, decisions)
 
     @property
     def change_id(self) -> str:
         """Digest of what the file causes: a renewal that falls due does not change it."""
         asked = [cause_of(e) for e in self.effects if e.why.reason.cause is Cause.CONFIG]
         return _digest([self.set, self.server, asked])
+
+
+def digest_of(set_name: str, server: str, principal: str, decisions: list[list[object]]) -> str:
+    """The plan id of these decisions for this account."""
+    return _digest([set_name, server, principal, decisions])
 
 
 def decision(effect: Effect) -> list[object]:

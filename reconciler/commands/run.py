@@ -1,0 +1,55 @@
+"""Carrying out a plan in front of people: progress, a line per action, signals, hooks, the sum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.commands import hooks, verdict
+from reconciler.commands.desk import Desk
+from reconciler.commands.output import Renderers, write
+from reconciler.core.outcome import Outcome, Result
+from reconciler.core.plan import Plan
+from reconciler.engine import Engine
+from reconciler.errors import ExitCode
+from reconciler.reports import json, text
+from reconciler.reports.lines import Labels
+from reconciler.signals import Interrupts
+from reconciler.source.config import Hooks
+from reconciler.transaction import Ports
+
+if TYPE_CHECKING:
+    from reconciler.commands.everyday import Output
+
+
+def carry_out(plan: Plan, ports: Ports, desk: Desk, output: Output, wanted: Hooks) -> ExitCode:
+    """Let the engine work, say what happened, and judge it."""
+    labels = Labels(plan)
+
+    def tell(result: Result) -> None:
+        line = text.result_line(result, labels, output.style)
+        if output.format == "text":
+            desk.show(line)
+        else:
+            desk.note(line)
+
+    interrupts = Interrupts(lambda: engine.in_flight())
+    engine = Engine(ports, tell, interrupts.stopped)
+    with interrupts:
+        outcome = engine.apply(plan.effects)
+    _publish(plan, outcome, desk, output, labels)
+    code = verdict.of_run(plan, outcome)
+    hooked = hooks.run(wanted, outcome, desk, code)
+    if interrupts.code is not None and code not in (ExitCode.UNCERTAIN, ExitCode.ROLLED_BACK):
+        return interrupts.code
+    return hooked if code is ExitCode.OK else code
+
+
+def _publish(plan: Plan, outcome: Outcome, desk: Desk, output: Output, labels: Labels) -> None:
+    renderers: Renderers = {
+        "text": lambda: text.outcome(outcome, labels, output.style),
+        "json": lambda: json.dumps(json.outcome_document(plan, outcome)),
+        "markdown": lambda: text.outcome(outcome, labels, text.Style()),
+    }
+    for report in output.reports:
+        write(report.path, renderers[report.format]())
+    desk.show(renderers[output.format]())
