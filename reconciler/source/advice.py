@@ -14,12 +14,12 @@ from reconciler.source.problems import quoted
 _YES: Final = frozenset(("yes", "y", "on", "true"))
 _NO: Final = frozenset(("no", "n", "off", "false"))
 _COUNT: Final = re.compile(r"0*([0-9][0-9_]{0,9})\s*(?:d|days?)?", re.IGNORECASE)
-_NEEDS_NO_QUOTES: Final = re.compile(r"[A-Za-z][\w./:-]*")
+_NEEDS_NO_QUOTES: Final = re.compile(r"(?![0-9]+$)[A-Za-z0-9][\w ./:*%-]*")
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that this one is probably a misspelling of."""
-    found = difflib.get_close_matches(word[:100].lower(), known, n=1, cutoff=0.7)
+    found = difflib.get_close_matches(word[:100].lower(), known, n=1, cutoff=0.6)
     return found[0] if found else None
 
 
@@ -60,10 +60,11 @@ def rewritten(node: Node, fits: Callable[[object], bool]) -> str | None:
     return None
 
 
-def example(key: str, field: Mapping[str, Any]) -> str:
-    """`key: value` as the schema's first example has it."""
+def example(step: str | int, field: Mapping[str, Any]) -> str:
+    """What to write, as the schema's first example has it: `key: value`, or the value in a list."""
     examples = field.get("examples")
-    return f"{key}: {_as_yaml(examples[0])}" if examples else f"{key}: …"
+    value = _as_yaml(examples[0]) if examples else "…"
+    return f"{step}: {value}" if isinstance(step, str) else value
 
 
 def _candidates(node: Scalar) -> Iterator[object]:
@@ -75,8 +76,6 @@ def _candidates(node: Scalar) -> Iterator[object]:
         yield int(node.value)
     if text.lower() in _YES | _NO:
         yield text.lower() in _YES
-    if count:
-        yield f"{count[1]}%"
     yield text
     yield [node.value]
 

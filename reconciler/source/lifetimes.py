@@ -83,7 +83,7 @@ def _window(written: Written) -> Iterator[Problem]:
     yield written.problem(
         "NB205",
         _nearest(written, "renew_before", "expires_in"),
-        f"renewing {_count(window)} before the end of {_count(days)} would never stop",
+        f"renewed {_count(window)} before its end, a token of {_count(days)} would be renewed for ever",
         "make renew_before shorter than the lifetime, or a share such as 33%",
     )
 

@@ -56,7 +56,7 @@ def clashes(wanted: list[PlaceWritten]) -> Iterator[Problem]:
     first: dict[Place, PlaceWritten] = {}
     for later in wanted:
         earlier = first.setdefault(later.canonical, later)
-        if earlier is not later:
+        if earlier is not later and not _is_same_entry_twice(earlier.written, later.written):
             yield later.written.problem(
                 "NB202",
                 later.node,
@@ -64,6 +64,11 @@ def clashes(wanted: list[PlaceWritten]) -> Iterator[Problem]:
                 f"give {quoted(later.written.name)} a key of its own:"
                 f" {{sink: {later.place.sink}, key: …}}",
             )
+
+
+def _is_same_entry_twice(one: Written, other: Written) -> bool:
+    """Whether two entries have one identity, which is said already."""
+    return one is not other and (one.user, one.name) == (other.user, other.name)
 
 
 def _wishes(written: Written) -> Iterator[Wish]:
@@ -88,7 +93,7 @@ def _place(
     if rule.accepts(key):
         canonical = Place(wish.sink, rule.canonical(key))
         return PlaceWritten(Place(wish.sink, key), canonical, written, wish.key_node)
-    own_key = f"write {{sink: {wish.sink}, key: …}} with {rule.advice}"
+    own_key = f"write {{sink: {wish.sink}, key: …}}: {rule.advice}"
     if wish.key is not None:
         message = f"the sink {quoted(wish.sink)} cannot take the key {quoted(key)}"
         return written.problem("NB204", wish.key_node, message, f"use {rule.advice}")

@@ -19,6 +19,7 @@ from reconciler.core.spec import Location
 _WIDEST: Final = 100
 _BEFORE: Final = 40
 _LONGEST_VALUE: Final = 60
+_JOINER: Final = "\u200d"  # inside emoji
 
 
 class Severity(StrEnum):
@@ -41,7 +42,7 @@ START: Final = Span(1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in a file.
+    """One thing that is wrong in a file; nothing in it can steer a terminal.
 
     Attributes:
         code: One of `codes.CODES`.
@@ -60,13 +61,13 @@ class Problem:
     width: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", hide_tokens(self.message))
-        object.__setattr__(self, "fix", hide_tokens(self.fix))
+        object.__setattr__(self, "message", _printable(hide_tokens(self.message)))
+        object.__setattr__(self, "fix", _printable(hide_tokens(self.fix)))
 
     @property
     def headline(self) -> str:
         """The first line of the rendering: place, severity, code, message."""
-        place = f"{self.where.file}:{self.where.line}:{self.where.column}"
+        place = f"{_printable(self.where.file)}:{self.where.line}:{self.where.column}"
         return f"{place}  {self.severity} {self.code} {self.message}"
 
     def __str__(self) -> str:
@@ -117,7 +118,7 @@ def _printable(text: str) -> str:
 
 
 def _visible(char: str) -> str:
-    return char if char.isprintable() else "�"
+    return char if char.isprintable() or char == _JOINER else "�"
 
 
 def _columns(text: str) -> int:

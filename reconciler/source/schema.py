@@ -91,7 +91,7 @@ def _problems(source: Source, root: Node, error: ValidationError) -> Iterator[Pr
     elif error.validator == "required":
         yield from _missing_keys(source, node, schema)
     else:
-        yield _wrong_value(source, node, label(path), error)
+        yield _wrong_value(source, node, path, error)
 
 
 def _forbidden_name(source: Source, node: Node, schema: Schema, error: ValidationError) -> Problem:
@@ -126,20 +126,28 @@ def _missing_keys(source: Source, node: Node, schema: Schema) -> Iterator[Proble
             )
 
 
-def _wrong_value(source: Source, node: Node, name: str, error: ValidationError) -> Problem:
+def _wrong_value(
+    source: Source, node: Node, path: tuple[str | int, ...], error: ValidationError
+) -> Problem:
     schema = cast("Schema", error.schema)
     choices = schema.get("enum", ())
     wanted = schema.get("errorMessage") or _wanted(schema, choices)
-    message = f"{name} {wanted}{got(node, of_kind=error.validator != 'type')}"
+    message = f"{label(path)} {wanted}{got(node, of_kind=error.validator != 'type')}"
     likely = closest(str(plain(node)), choices)
     if likely:
-        return source.problem(
-            "NB107", node.span, f'{message}; did you mean "{likely}"?', f"write {likely}"
-        )
+        message = f'{message}; did you mean "{likely}"?'
+        return source.problem("NB107", node.span, message, f"write {likely}")
     code = "NB106" if error.validator == "type" else "NB107"
+    return source.problem(code, node.span, message, _fix(node, path[-1] if path else "", schema))
+
+
+def _fix(node: Node, step: str | int, schema: Schema) -> str:
+    if "const" in schema:
+        return f"write {schema['const']}"
     better = rewritten(node, lambda value: _Validator(schema).is_valid(value))
-    fix = f"write {better}" if better else f"for example {example(name.strip(chr(34)), schema)}"
-    return source.problem(code, node.span, message, fix if better or "examples" in schema else "")
+    if better:
+        return f"write {better}"
+    return f"for example {example(step, schema)}" if "examples" in schema else ""
 
 
 def _wanted(schema: Schema, choices: list[str]) -> str:

@@ -84,7 +84,8 @@ class _Composer:
     def _built(self, event: yaml.Event, span: Span, depth: int) -> Node:
         tag = getattr(event, "tag", None)
         if tag:
-            self._report("NB109", span, f"the tag {quoted(tag)} is not allowed", "remove the tag")
+            short = quoted(tag.replace("tag:yaml.org,2002:", "!!"))
+            self._report("NB109", span, f"the tag {short} is not allowed", "remove the tag")
         if isinstance(event, yaml.ScalarEvent):
             if event.style is None or event.style == "":
                 return plain_scalar(event.value, span)
@@ -131,9 +132,7 @@ class _Composer:
     def _alias(self, anchor: str, span: Span) -> Node:
         known = self._anchors.get(anchor)
         if known is None:
-            message = (
-                f"the alias {quoted('*' + anchor)} stands for nothing that is complete before it"
-            )
+            message = f"the alias {quoted('*' + anchor)} has no complete anchor before it"
             raise self._stop(
                 "NB109", span, message, f"define &{anchor} earlier, or write the value"
             )

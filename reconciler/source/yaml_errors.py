@@ -19,9 +19,13 @@ _CAUSES: Final = (
     (
         "did not find expected '-' indicator",
         "this line is indented like no other of its list",
-        "align it",
+        "align it with its neighbours",
     ),
-    ("did not find expected key", "this line is indented like no other of its mapping", "align it"),
+    (
+        "did not find expected key",
+        "this line is indented like no other of its mapping",
+        "align it with its neighbours",
+    ),
     ("did not find expected ',' or ']'", "a `[` is not closed", "close it with `]`"),
     ("did not find expected ',' or '}'", "a `{` is not closed", "close it with `}`"),
     ("found unexpected end of stream", "a quote is not closed", "close it"),

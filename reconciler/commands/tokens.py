@@ -1,0 +1,200 @@
+"""list, inspect, create, revoke: single tokens by hand, without a token file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconciler.api.service import HttpTokenApi, HttpTokenReader
+from reconciler.commands.desk import Desk
+from reconciler.commands.everyday import Output
+from reconciler.commands.output import publish
+from reconciler.core.changes import Create, Target
+from reconciler.core.outcome import Status
+from reconciler.core.reasons import Reason, Why
+from reconciler.core.receipts import Absent, Place, SinkName, receipt_of, version_of
+from reconciler.core.spec import ExpiresIn, Location, TokenSpec
+from reconciler.core.tokens import LiveToken, TokenId, UserId
+from reconciler.core.world import BY_HAND
+from reconciler.errors import ExitCode, Gone, GuardStop, SinkError, UsageError
+from reconciler.reports import json, tables
+from reconciler.reports.escape import terminal
+from reconciler.source.advice import closest
+from reconciler.transaction import mint
+from reconciler.wiring import Parts
+
+_SLACK = timedelta(seconds=2)
+
+
+def list_tokens(parts: Parts, desk: Desk, output: Output, user: str | None) -> ExitCode:
+    """All live tokens of one user; our own user unless another is named."""
+    with parts.reader() as api:
+        owner = _owner(api, user)
+        found, now = api.tokens(owner), api.server_time()
+    _publish(found, now, desk, output)
+    return ExitCode.OK
+
+
+def inspect(parts: Parts, desk: Desk, output: Output, token: str, user: str | None) -> ExitCode:
+    """One live token in full. Without a user, it is looked for among all that we may see."""
+    with parts.reader() as api:
+        found, now = _find(api, TokenId(token), user), api.server_time()
+    if output.format == "text":
+        desk.show(tables.token(found, now))
+    else:
+        _publish([found], now, desk, output)
+    return ExitCode.OK
+
+
+def _publish(found: Sequence[LiveToken], now: datetime, desk: Desk, output: Output) -> None:
+    renderers = {
+        "text": lambda: tables.tokens(found, now),
+        "json": lambda: json.dumps(json.tokens_document(found, now)),
+    }
+    publish(desk, renderers, output.format, output.reports)
+
+
+def _owner(api: HttpTokenReader, written: str | None) -> UserId:
+    users = api.users()
+    if written is None:
+        return next(user.id for user in users if user.is_current)
+    for user in users:
+        if user.id == written:
+            return user.id
+    named = [user.id for user in users if user.is_service_user and user.name == written]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise UsageError(f"{len(named)} service users are named {written!r}", hint=f"use one id of {named}")
+    near = closest(written, [user.name for user in users if user.is_service_user])
+    hint = f"did you mean {near!r}?" if near else "see the ids in the NetBird dashboard"
+    raise UsageError(f"no user has the id and no service user the name {written!r}", hint=hint)
+
+
+def _find(api: HttpTokenReader, token: TokenId, user: str | None) -> LiveToken:
+    if user is not None:
+        return api.token(_owner(api, user), token)
+    current = _owner(api, None)
+    users = sorted(api.users(), key=lambda each: (each.id != current, each.id))
+    for each in users:
+        if each.id == current or each.is_service_user:
+            try:
+                return api.token(each.id, token)
+            except Gone:
+                continue
+    raise UsageError(
+        f"neither we nor any service user has a token {token}",
+        hint="`netbird-tokens list --user-id NAME` shows the ids; other people's tokens cannot be read",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A token to make by hand.
+
+    Attributes:
+        sink: Where its secret goes; None: it is shown once.
+    """
+
+    name: str
+    days: int
+    user: str | None
+    sink: str | None
+    key: str | None
+
+
+def create(parts: Parts, desk: Desk, wish: Wish) -> ExitCode:
+    """Make one token; its secret goes into a sink, or to stdout and nowhere else."""
+    with parts.writer() as api:
+        owner = _owner(api, wish.user)
+        if wish.sink is not None:
+            return _into_sink(parts, desk, api, owner, wish)
+        minted = api.create(owner, wish.name, wish.days)
+        token = minted.token
+        desk.note(f"created {terminal(token.name)}  {token.id}  expires {token.expires_at:%Y-%m-%d}")
+        desk.note("the next line is the only copy of its secret:")
+        desk.show(minted.secret.reveal())
+    return ExitCode.OK
+
+
+def _into_sink(
+    parts: Parts, desk: Desk, api: HttpTokenApi, owner: UserId, wish: Wish
+) -> ExitCode:
+    effect = _effect(parts, owner, wish)
+    result = mint(effect, parts.ports(api))
+    place = effect.targets[0].place
+    if result.status is Status.DONE:
+        desk.show(f"created {terminal(wish.name)}  {result.token}  secret → {place}")
+        return ExitCode.OK
+    desk.note(f"{result.status}: {result.text} (token {result.token})")
+    return ExitCode.UNCERTAIN if result.status is Status.UNCERTAIN else ExitCode.ROLLED_BACK
+
+
+def _effect(parts: Parts, owner: UserId, wish: Wish) -> Create:
+    name = SinkName(str(wish.sink))
+    if name not in parts.sinks:
+        raise UsageError(f"no sink is named {name!r}", hint=f"the config has: {', '.join(parts.sinks)}")
+    rule = parts.keys[name]
+    key = wish.key or rule.default(BY_HAND, wish.name)
+    if not rule.accepts(key):
+        raise UsageError(f"{key!r} is no key for sink {name}", hint=f"--key takes {rule.advice}")
+    place = Place(name, key)
+    held = parts.sinks[name].read(key)
+    if not isinstance(held, Absent):
+        raise GuardStop(f"{place} already holds something", hint="choose another --key")
+    spec = TokenSpec(
+        set=BY_HAND,
+        name=wish.name,
+        user=owner,
+        live_name=wish.name,
+        lifetime=ExpiresIn(wish.days),
+        places=(place,),
+        where=Location("command line", 1, 1),
+    )
+    why = Why(Reason.NEW, "made by hand")
+    return Create(spec, wish.days, (Target(place, version_of(held)),), (), why)
+
+
+def revoke(
+    parts: Parts, desk: Desk, ids: Sequence[str], user: str | None, *, yes: bool
+) -> ExitCode:
+    """Show what would go, ask, revoke. The credential that we run with is never revoked."""
+    with parts.writer() as api:
+        began = api.server_time()
+        doomed = [_find(api, TokenId(token), user) for token in ids]
+        current = _owner(api, None)
+        for token in doomed:
+            _spare_own(token, current, began - _SLACK)
+            desk.note(tables.token(token, began))
+            for place in _places(parts, token):
+                desk.note(f"its secret is in {place}; the next apply will miss it\n")
+        if not yes:
+            desk.confirm(f"Revoke {'this token' if len(doomed) == 1 else f'these {len(doomed)}'}?")
+        for token in doomed:
+            api.revoke(token.user, token.id)
+            desk.show(f"revoked {terminal(token.name)}  {token.id}")
+    return ExitCode.OK
+
+
+def _spare_own(token: LiveToken, current: UserId, since: datetime) -> None:
+    if token.user == current and token.last_used is not None and token.last_used >= since:
+        raise GuardStop(
+            f"{token.id} may be the credential that this command runs with; nothing was changed",
+            hint="use another credential to revoke it",
+        )
+
+
+def _places(parts: Parts, token: LiveToken) -> list[Place]:
+    """Where our sinks hold the secret of a token, as far as they can be read."""
+    found = []
+    for name, sink in parts.sinks.items():
+        try:
+            entries = sink.inventory(()).entries
+        except SinkError:
+            continue
+        for key, entry in sorted(entries.items()):
+            receipt = receipt_of(entry)
+            if receipt is not None and receipt.token.id == token.id:
+                found.append(Place(name, key))
+    return found
