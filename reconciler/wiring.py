@@ -172,8 +172,12 @@ class Parts:
         """Every value that decides something, with its source, for `doctor --show-config`."""
         config = str(self.config_path) if self.config_path else "default"
         yield self.management_url
-        yield Setting("credential", "set" if self.credential_source else "none", self.credential_source)
-        yield Setting("config", config, "--config" if self.where.config else "beside the token file")
+        yield Setting(
+            "credential", "set" if self.credential_source else "none", self.credential_source
+        )
+        yield Setting(
+            "config", config, "--config" if self.where.config else "beside the token file"
+        )
         for name, sink in sorted(self.config.sinks.items()):
             options = " ".join(f"{k}={v}" for k, v in sorted(sink.options.items()))
             yield Setting(f"sinks.{name}", f"{sink.type} {options}", config)

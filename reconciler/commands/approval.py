@@ -19,7 +19,8 @@ def check_change(found: Plan, approved: str | None) -> None:
     """Raises PlanMismatch unless the file still causes exactly what was approved."""
     if approved is not None and found.change_id != approved:
         raise PlanMismatch(
-            f"the approved change is {approved}, but the file now causes {found.change_id}", hint=_AGAIN
+            f"the approved change is {approved}, but the file now causes {found.change_id}",
+            hint=_AGAIN,
         )
 
 
@@ -40,7 +41,8 @@ def narrowed(found: Plan, saved: Path | None) -> Plan:
         if _key(decided) not in fresh:
             action, _, name, reason, _ = decided
             raise PlanMismatch(
-                f"stale plan: {action} {name} ({reason}) is no longer what should be done", hint=_AGAIN
+                f"stale plan: {action} {name} ({reason}) is no longer what should be done",
+                hint=_AGAIN,
             )
     keys = {_key(decided) for decided in wanted}
     effects = [effect for key, effect in fresh.items() if key in keys]
@@ -81,9 +83,16 @@ def _read(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != "netbird-tokens/plan" or document["format_version"][:2] != "1.":
             raise PlanMismatch(f"{path} is no plan that this version can read", hint=_AGAIN)
-        _decisions(document), document["set"], document["target"]["principal"], document["valid_until"]
+        (
+            _decisions(document),
+            document["set"],
+            document["target"]["principal"],
+            document["valid_until"],
+        )
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint="name the file that plan --out wrote") from None
+        raise UsageError(
+            f"{path}: {error.strerror}", hint="name the file that plan --out wrote"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise PlanMismatch(f"{path} is not a plan, or was altered", hint=_AGAIN) from None
     return dict(document)

@@ -131,9 +131,7 @@ class Choice:
     asks: bool
 
 
-def _act(
-    parts: Parts, desk: Desk, output: Output, requests: Requests, choice: Choice
-) -> ExitCode:
+def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: Choice) -> ExitCode:
     _warn(parts, desk)
     with parts.lock(), parts.writer() as api:
         found = choice.of(make_plan(parts.look(api, requests)))

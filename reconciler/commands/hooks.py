@@ -47,5 +47,7 @@ def _succeeds(argv: Argv, stored: list[str], desk: Desk) -> bool:
         desk.note(f"hook {argv[0]} failed: {type(error).__name__}; the tokens are in order")
         return False
     if done.returncode:
-        desk.note(f"hook {argv[0]} failed with exit code {done.returncode}; the tokens are in order")
+        desk.note(
+            f"hook {argv[0]} failed with exit code {done.returncode}; the tokens are in order"
+        )
     return done.returncode == 0

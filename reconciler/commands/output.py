@@ -46,7 +46,9 @@ def write(path: Path, text: str) -> None:
         Path(temporary.name).chmod(0o666 & ~_umask())
         Path(temporary.name).replace(path)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint="choose a folder you can write to") from None
+        raise UsageError(
+            f"{path}: {error.strerror}", hint="choose a folder you can write to"
+        ) from None
 
 
 def _umask() -> int:

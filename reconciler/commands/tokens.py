@@ -66,7 +66,9 @@ def _owner(api: HttpTokenReader, written: str | None) -> UserId:
     if len(named) == 1:
         return named[0]
     if named:
-        raise UsageError(f"{len(named)} service users are named {written!r}", hint=f"use one id of {named}")
+        raise UsageError(
+            f"{len(named)} service users are named {written!r}", hint=f"use one id of {named}"
+        )
     near = closest(written, [user.name for user in users if user.is_service_user])
     hint = f"did you mean {near!r}?" if near else "see the ids in the NetBird dashboard"
     raise UsageError(f"no user has the id and no service user the name {written!r}", hint=hint)
@@ -112,15 +114,15 @@ def create(parts: Parts, desk: Desk, wish: Wish) -> ExitCode:
             return _into_sink(parts, desk, api, owner, wish)
         minted = api.create(owner, wish.name, wish.days)
         token = minted.token
-        desk.note(f"created {terminal(token.name)}  {token.id}  expires {token.expires_at:%Y-%m-%d}")
+        desk.note(
+            f"created {terminal(token.name)}  {token.id}  expires {token.expires_at:%Y-%m-%d}"
+        )
         desk.note("the next line is the only copy of its secret:")
         desk.show(minted.secret.reveal())
     return ExitCode.OK
 
 
-def _into_sink(
-    parts: Parts, desk: Desk, api: HttpTokenApi, owner: UserId, wish: Wish
-) -> ExitCode:
+def _into_sink(parts: Parts, desk: Desk, api: HttpTokenApi, owner: UserId, wish: Wish) -> ExitCode:
     effect = _effect(parts, owner, wish)
     result = mint(effect, parts.ports(api))
     place = effect.targets[0].place
@@ -134,7 +136,9 @@ def _into_sink(
 def _effect(parts: Parts, owner: UserId, wish: Wish) -> Create:
     name = SinkName(str(wish.sink))
     if name not in parts.sinks:
-        raise UsageError(f"no sink is named {name!r}", hint=f"the config has: {', '.join(parts.sinks)}")
+        raise UsageError(
+            f"no sink is named {name!r}", hint=f"the config has: {', '.join(parts.sinks)}"
+        )
     rule = parts.keys[name]
     key = wish.key or rule.default(BY_HAND, wish.name)
     if not rule.accepts(key):

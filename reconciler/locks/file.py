@@ -27,7 +27,9 @@ def file_lock(options: Mapping[str, object], base: Path, patience: float) -> Ite
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise UsageError(f"lock file {path}: {error.strerror}", hint="check `lock` in the config") from None
+        raise UsageError(
+            f"lock file {path}: {error.strerror}", hint="check `lock` in the config"
+        ) from None
     try:
         _take(fd, path, time.monotonic() + patience)
         yield

@@ -87,8 +87,16 @@ def tokens_document(tokens: Iterable[LiveToken], now: datetime) -> Document:
     return {
         **_head("tokens"),
         "as_of": instant(now),
-        "tokens": [{**_token(t), "name": t.name, "user": t.user, "created_by": t.created_by,
-                    "works": t.works(now)} for t in ordered],
+        "tokens": [
+            {
+                **_token(t),
+                "name": t.name,
+                "user": t.user,
+                "created_by": t.created_by,
+                "works": t.works(now),
+            }
+            for t in ordered
+        ],
     }
 
 
@@ -185,4 +193,3 @@ def _result(result: Result) -> Document:
 def instant(moment: datetime) -> str:
     """RFC 3339, UTC, whole seconds."""
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-

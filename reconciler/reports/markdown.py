@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from reconciler.core.changes import Change, Keep, Revoke
@@ -21,7 +22,9 @@ def plan(found: Plan) -> str:
     shown.sort(key=lambda change: not isinstance(change, Revoke))
     parts = [f"<!-- netbird-tokens:{found.set}:plan -->", f"### NetBird tokens: `{found.set}`", ""]
     summary = found.summary()
-    parts.append(", ".join(f"{n} {action}" for action, n in summary.items() if n) or "nothing to do")
+    parts.append(
+        ", ".join(f"{n} {action}" for action, n in summary.items() if n) or "nothing to do"
+    )
     parts.extend(f"\n**Could not look:** {markdown(g.what)}: {markdown(g.why)}" for g in found.gaps)
     parts.extend(f"\n**Stopped by {g.id}:** {markdown(g.text)}" for g in found.stops)
     if shown:
@@ -31,7 +34,7 @@ def plan(found: Plan) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _rows(shown: list[Change], labels: Labels, found: Plan, room: int) -> list[str]:
+def _rows(shown: Sequence[Change], labels: Labels, found: Plan, room: int) -> list[str]:
     rows: list[str] = []
     for index, change in enumerate(shown):
         extra = "; ".join(details(change, found.as_of))

@@ -58,7 +58,9 @@ def status(plan: Plan) -> str:
     for change in plan.changes:
         live = token_of(change)
         life = _life(live, plan.as_of) if live else ("–", "–", "–")
-        renews = f"{change.renews_at:%Y-%m-%d}" if isinstance(change, Keep) and change.renews_at else "–"
+        renews = (
+            f"{change.renews_at:%Y-%m-%d}" if isinstance(change, Keep) and change.renews_at else "–"
+        )
         state = terminal(change.why.text) or change.why.reason.code
         rows.append((labels.of(change), live.id if live else "–", *life, renews, state))
     return table(("NAME", "TOKEN", "EXPIRES", "LEFT", "LAST USED", "RENEWS", "STATE"), sorted(rows))
@@ -68,8 +70,12 @@ def drift(plan: Plan) -> str:
     """What differs out of band, by class."""
     labels = Labels(plan)
     rows = [
-        (found.value, labels.of(change), live.id if (live := token_of(change)) else "–",
-         terminal(change.why.text))
+        (
+            found.value,
+            labels.of(change),
+            live.id if (live := token_of(change)) else "–",
+            terminal(change.why.text),
+        )
         for change in plan.changes
         if (found := drift_of(change)) is not None
     ]

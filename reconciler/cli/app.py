@@ -1,0 +1,54 @@
+"""The command group: help grouped by what people come for, the commands of each group."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from reconciler.cli import automation, everyday, setup, tokens
+
+_SECTIONS: Final = {
+    "Everyday": everyday.COMMANDS,
+    "Single tokens": tokens.COMMANDS,
+    "Setup": setup.COMMANDS,
+    "Automation": automation.COMMANDS,
+}
+
+
+class _Grouped(click.Group):
+    """A group whose help has a section for each intent."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(command.name or "", command.get_short_help_str(70)) for command in commands]
+                )
+
+
+@click.group(
+    cls=_Grouped,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.pass_context
+def app(ctx: click.Context) -> None:
+    """NetBird personal access tokens as code.
+
+    A YAML file lists named tokens and their expirations; `plan` shows what differs from the live
+    ones, `apply` creates, renews and revokes, and writes each new secret to a sink.
+
+    \b
+    Example:
+      netbird-tokens plan            what would change
+      netbird-tokens apply           change it, after a question
+      netbird-tokens demo            the whole story, without an account
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+for _commands in _SECTIONS.values():
+    for _command in _commands:
+        app.add_command(_command)

@@ -1,0 +1,139 @@
+"""plan, apply, renew, rotate, drift, status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from reconciler.cli import options
+
+
+@click.command()
+@options.files
+@options.server
+@options.output
+@options.exceptions
+@options.option("--out", type=click.Path(path_type=Path, dir_okay=False),
+                help="Save the plan for `apply PLAN`.")  # fmt: skip
+@options.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything would change.")
+def plan(out: Path | None, detailed_exitcode: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
+    """Show what apply would do; sends GETs only.
+
+    \b
+    Example:
+      netbird-tokens plan --detailed-exitcode
+    """
+    from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
+
+    parts, output = options.parts_of(values), options.output_of(values)
+    requests = options.requests_of(values)
+    return everyday.plan(parts, options.desk(), output, requests, out, detailed_exitcode)
+
+
+@click.command()
+@click.argument("saved", metavar="[PLAN]", required=False,
+                type=click.Path(path_type=Path, exists=True, dir_okay=False))  # fmt: skip
+@options.files
+@options.server
+@options.output
+@options.exceptions
+@options.yes
+@options.wait
+@options.option(
+    "--approved-change", metavar="ID", help="Carry on only if this change was approved."
+)
+def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
+    """Create, renew and revoke; asks first.
+
+    With PLAN, a file that `plan --out` wrote, exactly that is carried out, or nothing (exit 6).
+
+    \b
+    Example:
+      netbird-tokens apply
+    """
+    from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
+
+    parts, output = options.parts_of(values), options.output_of(values)
+    consent = everyday.Consent(yes, saved, approved_change)
+    return everyday.apply(parts, options.desk(), output, options.requests_of(values), consent)
+
+
+@click.command()
+@options.files
+@options.server
+@options.output
+@options.yes
+@options.wait
+def renew(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
+    """Carry out only due renewals and retirements; for a schedule.
+
+    \b
+    Example:
+      netbird-tokens renew --yes
+    """
+    from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
+
+    parts, output = options.parts_of(values), options.output_of(values)
+    return everyday.renew(parts, options.desk(), output, yes=yes)
+
+
+@click.command()
+@click.argument("rotate", metavar="NAME...", nargs=-1, required=True)
+@options.files
+@options.server
+@options.output
+@options.yes
+@options.wait
+@options.option("--reason", required=True, help="Why; stands in the plan and the report.")
+@options.option("--compromised", is_flag=True,
+                help="Revoke the old token as soon as the new secret is stored.")  # fmt: skip
+def rotate(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
+    """Replace the named tokens now.
+
+    \b
+    Example:
+      netbird-tokens rotate terraform --reason 'laptop lost' --compromised
+    """
+    from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
+
+    parts, output = options.parts_of(values), options.output_of(values)
+    return everyday.rotate(parts, options.desk(), output, options.requests_of(values), yes=yes)
+
+
+@click.command()
+@options.files
+@options.server
+@options.output
+def drift(**values: Any) -> int:
+    """Show what changed behind the file's back; exit 2 if anything did.
+
+    \b
+    Example:
+      netbird-tokens drift
+    """
+    from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
+
+    parts, output = options.parts_of(values), options.output_of(values)
+    return everyday.drift(parts, options.desk(), output)
+
+
+@click.command()
+@options.files
+@options.server
+@options.output
+def status(**values: Any) -> int:
+    """Show every token: days left, next renewal, last use.
+
+    \b
+    Example:
+      netbird-tokens status
+    """
+    from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
+
+    parts, output = options.parts_of(values), options.output_of(values)
+    return everyday.status(parts, options.desk(), output)
+
+
+COMMANDS: Final = (plan, apply, renew, rotate, drift, status)

@@ -1,0 +1,92 @@
+"""init, validate, import, doctor, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from reconciler.cli import options
+
+
+@click.command()
+@click.argument(
+    "folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)
+)
+def init(folder: Path) -> int:
+    """Write a commented token file and config.
+
+    \b
+    Example:
+      netbird-tokens init
+    """
+    from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
+
+    return setup.init(options.desk(), folder)
+
+
+@click.command()
+@options.files
+@options.option("-c", "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+                help="Config file; else .netbird-tokens.yaml beside the token file.")  # fmt: skip
+def validate(**values: Any) -> int:
+    """Check the files offline: schema, meaning, pasted secrets.
+
+    \b
+    Example:
+      netbird-tokens validate -f tokens.yaml
+    """
+    from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
+
+    return setup.validate(options.parts_of(values), options.desk())
+
+
+@click.command("import")
+@options.option("--user-id", "users", multiple=True, metavar="ID|NAME",
+                help="Id, or name of a service user; else ourselves. Repeatable.")  # fmt: skip
+@options.option("--name", default="imported", show_default=True, help="Name of the new set.")
+@options.server
+def import_(users: tuple[str, ...], name: str, **values: Any) -> int:
+    """Print a token file for the live tokens; adopts them, replaces none.
+
+    \b
+    Example:
+      netbird-tokens import --user-id ci-bot > tokens.yaml
+    """
+    from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
+
+    return setup.import_tokens(options.parts_of(values), options.desk(), users, name)
+
+
+@click.command()
+@options.files
+@options.server
+@options.option("--show-config", is_flag=True, help="Print each setting and where it came from.")
+def doctor(show_config: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
+    """Check server, credential, role, clock, sinks and lock.
+
+    \b
+    Example:
+      netbird-tokens doctor --show-config
+    """
+    from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
+
+    return setup.doctor(options.parts_of(values), options.desk(), show_config=show_config)
+
+
+@click.command()
+@options.option("--fast", is_flag=True, help="Do not pause for reading.")
+def demo(fast: bool) -> int:  # noqa: FBT001 - a flag
+    """Tell the whole story on an emulated server; no account needed.
+
+    \b
+    Example:
+      netbird-tokens demo
+    """
+    from reconciler.commands.demo import demo as play  # noqa: PLC0415 - `--help` stays light
+
+    return play(options.desk(), fast=fast)
+
+
+COMMANDS: Final = (init, validate, import_, doctor, demo)
