@@ -32,13 +32,19 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def load(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Loads a text, with the usual head before it, as the file `t.yaml`; or the bytes of a whole file."""
+def load_paths(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Loads files and folders, which count from the test's own folder."""
     monkeypatch.chdir(tmp_path)
+    return lambda *paths: load_set([Path(path) for path in paths], config, KEYS, TODAY)
+
+
+@pytest.fixture
+def load(load_paths: Load) -> Load:
+    """Loads a text, with the usual head before it, as the file `t.yaml`; or the bytes of a whole file."""
 
     def load_text(text: str | bytes) -> Loaded:
         data = text if isinstance(text, bytes) else (HEAD + text).encode()
         Path("t.yaml").write_bytes(data)
-        return load_set([Path("t.yaml")], config, KEYS, TODAY)
+        return load_paths("t.yaml")
 
     return load_text

@@ -1,0 +1,33 @@
+# `make demo` tells the story, `make test` proves it; both set up what they need in .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint types layers unit clean
+
+demo: $(VENV)/ready
+	$(BIN)/netbird-tokens demo
+
+test: lint types layers unit
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check reconciler tests
+	$(BIN)/ruff format --check reconciler
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+layers: $(VENV)/ready
+	$(BIN)/lint-imports
+
+unit: $(VENV)/ready
+	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered
+
+$(VENV)/ready: pyproject.toml .ci/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

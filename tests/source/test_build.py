@@ -1,0 +1,364 @@
+"""What a token file means: defaults, overrides, places, several files, limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from conftest import HEAD, KEYS, TODAY, Load
+
+from reconciler.core.receipts import Place, SetName, SinkName
+from reconciler.core.secret import checksum
+from reconciler.core.spec import (
+    ExpiresIn,
+    ExpiresOn,
+    Limits,
+    Location,
+    Retire,
+    TokenSpec,
+    Tombstone,
+    UnmanagedAction,
+    UnmanagedPolicy,
+)
+from reconciler.core.tokens import TokenId, UserId
+from reconciler.errors import ExitCode, InputError
+from reconciler.source.build import load_set
+from reconciler.source.config import Config
+
+DESIGN_EXAMPLE = """\
+# yaml-language-server: $schema=../schemas/tokenset.v1.schema.json
+apiVersion: netbird-tokens/v1
+kind: TokenSet
+name: platform                 # lower-case letters, digits, dashes
+defaults:                      # every field of a token except name; a token overrides each
+  user: ci-bot                 # user id, or the unique name of a service user
+  expires_in: 90               # whole days 1..365; 90 when left out
+  renew_before: 33%            # of the lifetime, or days
+  overlap: 7                   # days both old and new work
+  retire: when-unused          # when-unused (default) | after-overlap | at-expiry
+  sinks: [local]               # names from the config; [local] when left out
+tokens:
+  - name: CI/CD Token
+    expires_in: 365
+  - name: terraform
+    sinks: [vault, {sink: github, key: NB_PAT}]
+    protect: true              # outlives the removal of this entry: two-step removal
+    rotation: 2                # raise by one to rotate in a reviewed commit
+    previously: [tf-provider]  # rename without an outage
+  - name: contractor-audit
+    expires_on: 2026-12-31     # last day; never extended past it
+  - name: legacy-deploy
+    adopt: true                # keep the live token of this name until it must be renewed
+  - name: testing
+    expires_in: 7
+    renew: false               # let it expire
+  - name: old-monitoring
+    state: absent              # must not exist
+    reason: replaced by CI/CD Token
+unmanaged: {action: warn, ignore: ["laptop-*"]}   # ignore | warn (default) | revoke
+guards: {max_revokes: {count: 3, percent: 25}}    # may only tighten the config's
+"""
+
+
+def spec(load: Load, fields: str, defaults: str = "") -> TokenSpec:
+    head = f"defaults: {{{defaults}}}\n" if defaults else ""
+    return load(f"{head}tokens: [{{name: a, {fields}}}]").token_set.specs[0]
+
+
+def headlines(caught: pytest.ExceptionInfo[InputError]) -> list[str]:
+    return [str(problem).splitlines()[0] for problem in caught.value.problems]
+
+
+def place(sink: str, key: str) -> Place:
+    return Place(SinkName(sink), key)
+
+
+def test_the_example_of_the_design_loads(load: Load) -> None:
+    loaded = load(DESIGN_EXAMPLE.encode())
+    assert loaded.warnings == ()
+    token_set = loaded.token_set
+    common = {
+        "set": SetName("platform"),
+        "user": UserId("ci-bot"),
+        "renew_before": Fraction(33, 100),
+    }
+    assert token_set.specs == (
+        TokenSpec(
+            name="CI/CD Token",
+            live_name="CI/CD Token",
+            lifetime=ExpiresIn(365),
+            places=(place("local", "platform/ci-cd-token"),),
+            where=Location("t.yaml", 13, 5),
+            **common,
+        ),
+        TokenSpec(
+            name="terraform",
+            live_name="terraform",
+            lifetime=ExpiresIn(90),
+            places=(place("vault", "platform/terraform"), place("github", "NB_PAT")),
+            where=Location("t.yaml", 15, 5),
+            protect=True,
+            rotation=2,
+            previously=("tf-provider",),
+            **common,
+        ),
+        TokenSpec(
+            name="contractor-audit",
+            live_name="contractor-audit",
+            lifetime=ExpiresOn(date(2026, 12, 31)),
+            places=(place("local", "platform/contractor-audit"),),
+            where=Location("t.yaml", 20, 5),
+            **common,
+        ),
+        TokenSpec(
+            name="legacy-deploy",
+            live_name="legacy-deploy",
+            lifetime=ExpiresIn(90),
+            places=(place("local", "platform/legacy-deploy"),),
+            where=Location("t.yaml", 22, 5),
+            adopt=True,
+            **common,
+        ),
+        TokenSpec(
+            name="testing",
+            live_name="testing",
+            lifetime=ExpiresIn(7),
+            places=(place("local", "platform/testing"),),
+            where=Location("t.yaml", 24, 5),
+            renew=False,
+            **common,
+        ),
+    )
+    assert token_set.tombstones == (
+        Tombstone(
+            set=SetName("platform"),
+            name="old-monitoring",
+            user=UserId("ci-bot"),
+            live_name="old-monitoring",
+            reason="replaced by CI/CD Token",
+            where=Location("t.yaml", 27, 5),
+        ),
+    )
+    assert token_set.unmanaged == UnmanagedPolicy(UnmanagedAction.WARN, ("laptop-*",))
+    assert token_set.limits == Limits(3, 25)
+
+
+def test_a_name_is_enough(load: Load) -> None:
+    token_set = load("tokens: [{name: a}]").token_set
+    assert token_set.specs == (
+        TokenSpec(
+            set=SetName("platform"),
+            name="a",
+            user=UserId("current"),
+            live_name="a",
+            lifetime=ExpiresIn(90),
+            places=(place("local", "platform/a"),),
+            where=Location("t.yaml", 4, 10),
+        ),
+    )
+    assert (token_set.unmanaged, token_set.limits) == (UnmanagedPolicy(), Limits())
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "field", "value"),
+    [
+        ("user: ci", "", "user", "ci"),
+        ("user: ci", "user: root", "user", "root"),
+        ("expires_in: 30", "", "lifetime", ExpiresIn(30)),
+        ("expires_in: 30", "expires_in: 7", "lifetime", ExpiresIn(7)),
+        ("expires_in: 30", "expires_on: 2026-12-31", "lifetime", ExpiresOn(date(2026, 12, 31))),
+        ("expires_on: 2026-12-31", "", "lifetime", ExpiresOn(date(2026, 12, 31))),
+        ("expires_on: 2026-12-31", "expires_in: 7", "lifetime", ExpiresIn(7)),
+        ("renew_before: 10", "", "renew_before", 10),
+        ("renew_before: 10", "renew_before: 50%", "renew_before", Fraction(1, 2)),
+        ("renew_before: 10", "renew_before: null", "renew_before", None),
+        ("overlap: 1", "", "overlap_days", 1),
+        ("overlap: 1", "overlap: 0", "overlap_days", 0),
+        ("retire: at-expiry", "", "retire", Retire.AT_EXPIRY),
+        ("retire: at-expiry", "retire: after-overlap", "retire", Retire.AFTER_OVERLAP),
+        ("protect: true", "", "protect", True),
+        ("protect: true", "protect: false", "protect", False),
+        ("rotation: 3", "", "rotation", 3),
+        ("rotation: 3", "rotation: 0", "rotation", 0),
+        ("renew: false", "", "renew", False),
+        ("renew: false", "renew: true", "renew", True),
+        ("sinks: [vault]", "", "places", (place("vault", "platform/a"),)),
+        ("sinks: [vault]", "sinks: [github]", "places", (place("github", "PLATFORM_A"),)),
+    ],
+)
+def test_a_token_overrides_its_defaults(
+    load: Load, defaults: str, own: str, field: str, value: object
+) -> None:
+    assert getattr(spec(load, own, defaults), field) == value
+
+
+@pytest.mark.parametrize(
+    ("written", "adopt"),
+    [
+        ("true", True),
+        ("false", False),
+        ("d1q2k3c6n88s73f0q1g0", TokenId("d1q2k3c6n88s73f0q1g0")),
+        ('"00000000000000000000"', TokenId("00000000000000000000")),
+    ],
+)
+def test_adopt_takes_a_yes_or_an_id(load: Load, written: str, adopt: object) -> None:
+    assert spec(load, f"adopt: {written}").adopt == adopt
+
+
+@pytest.mark.parametrize("days", [1, 365])
+def test_lifetimes_at_the_limits(load: Load, days: int) -> None:
+    assert spec(load, f"expires_in: {days}").lifetime == ExpiresIn(days)
+
+
+def test_tokens_may_share_a_name_if_their_users_differ(load: Load) -> None:
+    text = "tokens:\n  - {name: a, user: x}\n  - {name: a, user: y, sinks: [vault]}\n"
+    assert [spec.user for spec in load(text).token_set.specs] == ["x", "y"]
+
+
+def test_aliases_and_merges_work_as_people_expect(load: Load) -> None:
+    text = "tokens:\n  - &a {name: a, user: ci, sinks: [local]}\n  - {<<: *a, name: b}\n"
+    specs = load(text).token_set.specs
+    assert [(spec.name, spec.user, spec.where.line) for spec in specs] == [
+        ("a", "ci", 5),
+        ("b", "ci", 6),
+    ]
+
+
+def test_live_names_are_decorated(load: Load, tmp_path: Path, config: Config) -> None:
+    load("tokens: [{name: '{set} a'}, {name: b, state: absent, reason: gone}]")
+    decorated = replace(config, live_name="{set}/{name}")
+    token_set = load_set([tmp_path / "t.yaml"], decorated, KEYS, TODAY).token_set
+    assert [spec.live_name for spec in token_set.specs] == ["platform/{set} a"]
+    assert [stone.live_name for stone in token_set.tombstones] == ["platform/b"]
+
+
+def test_live_names_that_are_too_long(load: Load, tmp_path: Path, config: Config) -> None:
+    name = "n" * 250
+    load(f"tokens: [{{name: {name}}}]")
+    with pytest.raises(InputError) as caught:
+        load_set([tmp_path / "t.yaml"], replace(config, live_name="{set}/{name}"), KEYS, TODAY)
+    assert "NB212" in headlines(caught)[0]
+    assert "259 characters" in headlines(caught)[0]
+
+
+@pytest.mark.parametrize(
+    ("configured", "guards", "effective", "warnings"),
+    [
+        (Limits(5, 25), "{}", Limits(5, 25), 0),
+        (Limits(5, 25), "{max_revokes: {count: 2}}", Limits(2, 25), 0),
+        (Limits(5, 25), "{max_revokes: {percent: 10}}", Limits(5, 10), 0),
+        (Limits(5, 25), "{max_revokes: {count: 5, percent: 25}}", Limits(5, 25), 0),
+        (Limits(5, 25), "{max_revokes: {count: 9, percent: 10}}", Limits(5, 10), 1),
+        (Limits(1, 1), "{max_revokes: {count: 9, percent: 10}}", Limits(1, 1), 2),
+    ],
+)
+def test_guards_only_tighten(
+    load: Load,
+    tmp_path: Path,
+    config: Config,
+    configured: Limits,
+    guards: str,
+    effective: Limits,
+    warnings: int,
+) -> None:
+    Path(tmp_path / "t.yaml").write_text(f"{HEAD}tokens: [{{name: a}}]\nguards: {guards}\n")
+    loaded = load_set([tmp_path / "t.yaml"], replace(config, limits=configured), KEYS, TODAY)
+    assert loaded.token_set.limits == effective
+    assert [warning.code for warning in loaded.warnings] == ["NB252"] * warnings
+
+
+def test_a_folder_is_one_set(load_paths: Load, tmp_path: Path) -> None:
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    guards = "guards: {max_revokes: {count: 2}}\n"
+    (folder / "b.yml").write_text(f"{HEAD}defaults: {{user: b}}\ntokens: [{{name: b}}]\n{guards}")
+    (folder / "a.yaml").write_text(f"{HEAD}tokens: [{{name: a}}]\n{guards}")
+    (folder / ".hidden.yaml").write_text("not a set")
+    (folder / "README.md").write_text("not a set")
+    token_set = load_paths("tokens").token_set
+    assert [(spec.name, spec.user) for spec in token_set.specs] == [("a", "current"), ("b", "b")]
+    assert str(token_set.specs[0].where) == "tokens/a.yaml:4"
+    assert token_set.limits == Limits(2, 25)
+    assert load_paths("tokens", "tokens/a.yaml").token_set == token_set
+
+
+def test_files_of_a_folder_must_agree(load_paths: Load, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"{HEAD}tokens: [{{name: a}}]\nunmanaged: {{action: warn}}\n")
+    other = HEAD.replace("platform", "plattform")
+    (tmp_path / "b.yaml").write_text(
+        f"{other}tokens: [{{name: a}}]\nunmanaged: {{action: revoke}}\n"
+    )
+    (tmp_path / "c.yaml").write_text("apiVersion: netbird-tokens/v1\nkind: Config\n")
+    with pytest.raises(InputError) as caught:
+        load_paths(".")
+    assert headlines(caught) == [
+        'b.yaml:3:7  error NB209 this file is of the set "plattform", but a.yaml is of "platform"',
+        'b.yaml:4:17  error NB201 user "current" has two entries of this name, the first is "a" in a.yaml:4',
+        'b.yaml:5:1  error NB209 "unmanaged" says something else than in a.yaml:5',
+        'c.yaml:2:7  error NB113 "kind" must be TokenSet, not "Config"',
+    ]
+
+
+def test_places_of_different_files_clash(load_paths: Load, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        entry = f"{{name: {name}, sinks: [{{sink: github, key: PAT}}]}}"
+        (tmp_path / f"{name}.yaml").write_text(f"{HEAD}tokens: [{entry}]\n")
+    with pytest.raises(InputError) as caught:
+        load_paths(".")
+    assert headlines(caught) == [
+        'b.yaml:4:48  error NB202 "github:PAT" is already the place of "a" at a.yaml:4:48'
+    ]
+
+
+def test_nothing_to_read_is_an_error(load_paths: Load, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError) as caught:
+        load_paths("empty", "missing.yaml")
+    assert headlines(caught) == [
+        "empty:1:1  error NB111 the folder holds no *.yaml or *.yml file",
+        "missing.yaml:1:1  error NB100 cannot read the file: No such file or directory",
+    ]
+    assert caught.value.exit_code is ExitCode.USAGE
+    with pytest.raises(InputError, match="1 problem in the input"):
+        load_paths()
+
+
+def test_a_pasted_token_is_found_and_never_shown(load: Load) -> None:
+    body = "0123456789abcdefghijABCDEFGHIJ"
+    token = f"nbp_{body}{checksum(body)}"
+    text = f"# {token} and {token}\ntokens:\n  - {{name: {token}, retire: {token}}}\n"
+    with pytest.raises(InputError) as caught:
+        load(text)
+    shown = "\n".join(map(str, caught.value.problems)) + repr(caught.value.problems)
+    assert body[:8] not in shown
+    assert shown.count("error NB120 a real NetBird token stands in the file") == 4
+    assert "    4 | # nbp_************************************ and nbp_" in shown
+
+
+def test_what_only_looks_like_a_token_is_no_token(load: Load) -> None:
+    name = "nbp_" + "a" * 36
+    assert load(f"tokens: [{{name: {name}}}]").token_set.specs[0].name == name
+
+
+def test_nothing_in_a_problem_can_steer_a_terminal(load_paths: Load, tmp_path: Path) -> None:
+    name = "x\x1b[31m.yaml"
+    (tmp_path / name).write_text(f'{HEAD}tokens: [{{"k\\e[0m": 1, name: "a\u202eb"}}]\n')
+    with pytest.raises(InputError) as caught:
+        load_paths(name)
+    shown = "".join(map(str, caught.value.problems))
+    assert shown.replace("\n", "").isprintable()
+
+
+def test_a_value_that_is_refused_does_not_hide_other_problems(load: Load) -> None:
+    with pytest.raises(InputError) as caught:
+        load("tokens:\n  - {name: a, expires_in: 0, renew_before: 400, sinks: [loca], usr: x}\n")
+    assert [line.split()[2] for line in headlines(caught)] == ["NB107", "NB107", "NB203", "NB104"]
+
+
+def test_warnings_come_with_the_errors(load: Load) -> None:
+    with pytest.raises(InputError) as caught:
+        load("tokens:\n  - {name: a, expires_on: 2020-01-01}\n  - {name: a}\n")
+    assert [line.split()[1] for line in headlines(caught)] == ["warning", "error"]
