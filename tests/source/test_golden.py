@@ -35,6 +35,4 @@ def test_problems_are_told_word_for_word(
 
 
 def test_every_expectation_has_its_file() -> None:
-    assert [file.stem for file in FILES] == sorted(
-        file.stem for file in PROBLEMS.glob("*.expected")
-    )
+    assert {file.stem for file in FILES} == {file.stem for file in PROBLEMS.glob("*.expected")}

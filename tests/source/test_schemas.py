@@ -26,18 +26,15 @@ def schema(name: str) -> Any:
 
 def fields(part: Any, definitions: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every property anywhere in a schema, with its `$ref` followed; conditions are no properties."""
-    if isinstance(part, list):
-        for item in part:
-            yield from fields(item, definitions, path)
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            if key == "properties":
-                for name, field in value.items():
-                    if field is not True:
-                        target = field.get("$ref", "").rsplit("/", 1)[-1]
-                        yield f"{path}.{name}", definitions[target] if target else field
-            if key != "if":
-                yield from fields(value, definitions, f"{path}.{key}")
+    if not isinstance(part, dict):
+        return
+    for name, field in part.get("properties", {}).items():
+        if field is not True:
+            target = field.get("$ref", "").rsplit("/", 1)[-1]
+            yield f"{path}.{name}", definitions[target] if target else field
+    for key in part.keys() - {"if"}:
+        for inner in part[key] if isinstance(part[key], list) else [part[key]]:
+            yield from fields(inner, definitions, f"{path}.{key}")
 
 
 @pytest.mark.parametrize("name", NAMES)
