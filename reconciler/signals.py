@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import FrameType, TracebackType
+from typing import Self
 
 from reconciler.errors import ExitCode
 
@@ -30,7 +31,7 @@ class Interrupts(AbstractContextManager["Interrupts"]):
     def stopped(self) -> bool:
         return self.code is not None
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> Self:
         for number in _CODES:
             self._before[number] = signal.signal(number, self._caught)
         return self
@@ -44,7 +45,7 @@ class Interrupts(AbstractContextManager["Interrupts"]):
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
 
-    def _caught(self, number: int, frame: FrameType | None) -> None:
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
         code = _CODES[signal.Signals(number)]
         if self.code is None:
             self.code = code

@@ -34,7 +34,7 @@ class _Grouped(click.Group):
 )
 @click.pass_context
 def app(ctx: click.Context) -> None:
-    """NetBird personal access tokens as code.
+    r"""NetBird personal access tokens as code.
 
     A YAML file lists named tokens and their expirations; `plan` shows what differs from the live
     ones, `apply` creates, renews and revokes, and writes each new secret to a sink.

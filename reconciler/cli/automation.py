@@ -16,7 +16,7 @@ SCHEMAS: Final = ("tokenset", "config", "plan", "report")
 @click.command()
 @click.argument("plan", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def show(plan: Path) -> int:
-    """Show a plan that `plan --out` saved.
+    r"""Show a plan that `plan --out` saved.
 
     \b
     Example:
@@ -30,7 +30,7 @@ def show(plan: Path) -> int:
 @click.command()
 @click.argument("code")
 def explain(code: str) -> int:
-    """Explain a reason, a problem code, or an exit code.
+    r"""Explain a reason, a problem code, or an exit code.
 
     \b
     Example:
@@ -44,7 +44,7 @@ def explain(code: str) -> int:
 @click.command()
 @click.argument("name", type=click.Choice(SCHEMAS), default="tokenset")
 def schema(name: str) -> int:
-    """Print a JSON Schema.
+    r"""Print a JSON Schema.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def schema(name: str) -> int:
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> int:
-    """Print a completion script.
+    r"""Print a completion script.
 
     \b
     Example:
@@ -77,7 +77,7 @@ def completion(ctx: click.Context, shell: str) -> int:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def version(as_json: bool) -> int:  # noqa: FBT001 - a flag
-    """Print the version.
+    r"""Print the version.
 
     \b
     Example:

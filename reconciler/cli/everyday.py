@@ -19,7 +19,7 @@ from reconciler.cli import options
                 help="Save the plan for `apply PLAN`.")  # fmt: skip
 @options.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything would change.")
 def plan(out: Path | None, detailed_exitcode: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    """Show what apply would do; sends GETs only.
+    r"""Show what apply would do; sends GETs only.
 
     \b
     Example:
@@ -29,7 +29,7 @@ def plan(out: Path | None, detailed_exitcode: bool, **values: Any) -> int:  # no
 
     parts, output = options.parts_of(values), options.output_of(values)
     requests = options.requests_of(values)
-    return everyday.plan(parts, options.desk(), output, requests, out, detailed_exitcode)
+    return everyday.plan(parts, options.desk(), output, requests, out, detailed=detailed_exitcode)
 
 
 @click.command()
@@ -45,7 +45,7 @@ def plan(out: Path | None, detailed_exitcode: bool, **values: Any) -> int:  # no
     "--approved-change", metavar="ID", help="Carry on only if this change was approved."
 )
 def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    """Create, renew and revoke; asks first.
+    r"""Create, renew and revoke; asks first.
 
     With PLAN, a file that `plan --out` wrote, exactly that is carried out, or nothing (exit 6).
 
@@ -67,7 +67,7 @@ def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: 
 @options.yes
 @options.wait
 def renew(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    """Carry out only due renewals and retirements; for a schedule.
+    r"""Carry out only due renewals and retirements; for a schedule.
 
     \b
     Example:
@@ -90,7 +90,7 @@ def renew(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
 @options.option("--compromised", is_flag=True,
                 help="Revoke the old token as soon as the new secret is stored.")  # fmt: skip
 def rotate(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    """Replace the named tokens now.
+    r"""Replace the named tokens now.
 
     \b
     Example:
@@ -107,7 +107,7 @@ def rotate(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
 @options.server
 @options.output
 def drift(**values: Any) -> int:
-    """Show what changed behind the file's back; exit 2 if anything did.
+    r"""Show what changed behind the file's back; exit 2 if anything did.
 
     \b
     Example:
@@ -124,7 +124,7 @@ def drift(**values: Any) -> int:
 @options.server
 @options.output
 def status(**values: Any) -> int:
-    """Show every token: days left, next renewal, last use.
+    r"""Show every token: days left, next renewal, last use.
 
     \b
     Example:

@@ -15,7 +15,7 @@ from reconciler.cli import options
     "folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)
 )
 def init(folder: Path) -> int:
-    """Write a commented token file and config.
+    r"""Write a commented token file and config.
 
     \b
     Example:
@@ -31,7 +31,7 @@ def init(folder: Path) -> int:
 @options.option("-c", "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
                 help="Config file; else .netbird-tokens.yaml beside the token file.")  # fmt: skip
 def validate(**values: Any) -> int:
-    """Check the files offline: schema, meaning, pasted secrets.
+    r"""Check the files offline: schema, meaning, pasted secrets.
 
     \b
     Example:
@@ -48,7 +48,7 @@ def validate(**values: Any) -> int:
 @options.option("--name", default="imported", show_default=True, help="Name of the new set.")
 @options.server
 def import_(users: tuple[str, ...], name: str, **values: Any) -> int:
-    """Print a token file for the live tokens; adopts them, replaces none.
+    r"""Print a token file for the live tokens; adopts them, replaces none.
 
     \b
     Example:
@@ -64,7 +64,7 @@ def import_(users: tuple[str, ...], name: str, **values: Any) -> int:
 @options.server
 @options.option("--show-config", is_flag=True, help="Print each setting and where it came from.")
 def doctor(show_config: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    """Check server, credential, role, clock, sinks and lock.
+    r"""Check server, credential, role, clock, sinks and lock.
 
     \b
     Example:
@@ -78,7 +78,7 @@ def doctor(show_config: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
 @click.command()
 @options.option("--fast", is_flag=True, help="Do not pause for reading.")
 def demo(fast: bool) -> int:  # noqa: FBT001 - a flag
-    """Tell the whole story on an emulated server; no account needed.
+    r"""Tell the whole story on an emulated server; no account needed.
 
     \b
     Example:

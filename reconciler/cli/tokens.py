@@ -18,7 +18,7 @@ _user = options.option(
 @options.server
 @options.output
 def list_(user_id: str | None, **values: Any) -> int:
-    """List the live tokens of a user.
+    r"""List the live tokens of a user.
 
     \b
     Example:
@@ -36,7 +36,7 @@ def list_(user_id: str | None, **values: Any) -> int:
 @options.server
 @options.output
 def inspect(token: str, user_id: str | None, **values: Any) -> int:
-    """Show one live token.
+    r"""Show one live token.
 
     \b
     Example:
@@ -58,7 +58,7 @@ def inspect(token: str, user_id: str | None, **values: Any) -> int:
 @options.option("--show-once", is_flag=True, help="Print the secret to stdout instead; once.")
 @options.server
 def create(name: str, expires_in: int, user_id: str | None, **values: Any) -> int:
-    """Make one token by hand, into a sink or shown once.
+    r"""Make one token by hand, into a sink or shown once.
 
     \b
     Example:
@@ -81,7 +81,7 @@ def create(name: str, expires_in: int, user_id: str | None, **values: Any) -> in
 @options.server
 @options.yes
 def revoke(tokens: tuple[str, ...], user_id: str | None, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    """Revoke live tokens by id; shows them and asks first.
+    r"""Revoke live tokens by id; shows them and asks first.
 
     \b
     Example:

@@ -35,7 +35,13 @@ class Output:
 
 
 def plan(
-    parts: Parts, desk: Desk, output: Output, requests: Requests, out: Path | None, detailed: bool
+    parts: Parts,
+    desk: Desk,
+    output: Output,
+    requests: Requests,
+    out: Path | None,
+    *,
+    detailed: bool,
 ) -> ExitCode:
     """Say what apply would do. Sends GETs only."""
     found = _look(parts, desk, requests)

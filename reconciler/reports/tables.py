@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from reconciler.core.changes import Keep
 from reconciler.core.drift import drift_of
 from reconciler.core.plan import Plan
 from reconciler.core.subjects import token_of
 from reconciler.core.tokens import DAY, LiveToken
-from reconciler.core.changes import Keep
 from reconciler.reports.escape import terminal
 from reconciler.reports.lines import Labels, ago
 

@@ -40,15 +40,15 @@ class SinkType:
 
 
 def _file_keys(options: Options) -> KeyRule:
-    from reconciler.sinks import file  # noqa: PLC0415 - adapters load only when a config uses them
+    from reconciler.sinks.file import key_rule  # noqa: PLC0415 - adapters load when a config uses them
 
-    return file.key_rule(options)
+    return key_rule(options)
 
 
 def _file(options: Options, base: Path) -> Sink:
-    from reconciler.sinks import file  # noqa: PLC0415 - see _file_keys
+    from reconciler.sinks.file import build  # noqa: PLC0415 - see _file_keys
 
-    return file.build(options, base)
+    return build(options, base)
 
 
 SINK_TYPES: Final[Mapping[str, SinkType]] = {

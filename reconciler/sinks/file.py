@@ -8,7 +8,10 @@ from reconciler.core.keys import PATH_KEYS, VARIABLE_KEYS, KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import UsageError
 from reconciler.sinks import Options
+from reconciler.sinks.file_dotenv import Dotenv
+from reconciler.sinks.file_json import JsonFile
 from reconciler.sinks.file_raw import RawSink
+from reconciler.sinks.file_shared import SharedSink
 
 
 def key_rule(options: Options) -> KeyRule:
@@ -26,5 +29,9 @@ def build(options: Options, base: Path) -> Sink:
     match options["format"]:
         case "raw":
             return RawSink(path, strict)
+        case "dotenv":
+            return SharedSink(path, strict, Dotenv.parse)
+        case "json":
+            return SharedSink(path, strict, JsonFile.parse)
         case other:
             raise UsageError(f"sink format {other!r} is not available")

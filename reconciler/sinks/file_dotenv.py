@@ -63,13 +63,15 @@ class Dotenv:
     def with_receipt(self, key: str, text: str) -> Dotenv:
         bare = self.without_receipt(key)
         line = b"%s%s %s" % (_RECEIPT, key.encode(), text.encode())
-        for at, _ in bare._last(key):
-            return bare._spliced(at, at, line)
-        return bare._appended(line)
+        for at, _ in bare._last(key):  # noqa: SLF001 - its own kind
+            return bare._spliced(at, at, line)  # noqa: SLF001 - its own kind
+        return bare._appended(line)  # noqa: SLF001 - its own kind
 
     def with_registration(self, set_name: str, text: str) -> Dotenv:
         bare = self._without_record(_REGISTRATION, set_name)
-        return bare._spliced(0, 0, b"%s%s %s" % (_REGISTRATION, set_name.encode(), text.encode()))
+        return bare._spliced(  # noqa: SLF001 - its own kind
+            0, 0, b"%s%s %s" % (_REGISTRATION, set_name.encode(), text.encode())
+        )
 
     def without_value(self, key: str) -> Dotenv:
         for at, _ in self._last(key):
@@ -109,7 +111,8 @@ class Dotenv:
     def _appended(self, line: bytes) -> Dotenv:
         """Below everything; a last line that lacks its line feed gets one."""
         if self.lines[-1]:
-            return replace(self, lines=(*self.lines, b""))._appended(line)
+            ended = replace(self, lines=(*self.lines, b""))
+            return ended._appended(line)  # noqa: SLF001 - its own kind
         end = len(self.lines) - 1
         return self._spliced(end, end, line)
 

@@ -24,9 +24,7 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def label(path: tuple[str | int, ...]) -> str:
-    """What to call the value at a path."""
-    if not path:
-        return "the file"
+    """What to call the value at a path, which is never the whole file."""
     last = path[-1]
     if isinstance(last, str):
         return f'"{last}"'

@@ -22,34 +22,32 @@ def token_files(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
             _problem(Path(), "NB111", "no token file is given", "name a file or a folder")
         )
     for path in paths:
-        if not path.is_dir():
-            files[path] = None
-            continue
-        try:
-            found = _within(path)
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            problems.append(
-                _problem(path, "NB100", f"cannot read the folder: {why}", "check the path")
-            )
-            continue
-        if leaves_its_folder(path):
-            message = "this link leads out of its folder"
-            problems.append(_problem(path, "NB100", message, "give the path it points to"))
-        elif not found:
-            message = "the folder holds no *.yaml or *.yml file"
-            problems.append(_problem(path, "NB111", message, "check the path"))
+        found = _found(path)
+        if isinstance(found, Problem):
+            problems.append(found)
         else:
             files.update(dict.fromkeys(found))
     return list(files), problems
 
 
-def _within(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix in _SUFFIXES and not path.name.startswith(".")
-    )
+def _found(path: Path) -> list[Path] | Problem:
+    try:
+        if not path.is_dir():
+            return [path]
+        if leaves_its_folder(path):
+            message = "this link leads out of its folder"
+            return _problem(path, "NB100", message, "give the path it points to")
+        found = sorted(file for file in path.iterdir() if _is_visible_yaml(file))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return _problem(path, "NB100", f"cannot read the folder: {why}", "check the path")
+    if not found:
+        return _problem(path, "NB111", "the folder holds no *.yaml or *.yml file", "check the path")
+    return found
+
+
+def _is_visible_yaml(file: Path) -> bool:
+    return file.suffix in _SUFFIXES and not file.name.startswith(".")
 
 
 def _problem(path: Path, code: str, message: str, fix: str) -> Problem:

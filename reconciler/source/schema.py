@@ -138,7 +138,7 @@ def _wrong_value(
         message = f'{message}; did you mean "{likely}"?'
         return source.problem("NB107", node.span, message, f"write {likely}")
     code = "NB106" if error.validator == "type" else "NB107"
-    return source.problem(code, node.span, message, _fix(node, path[-1] if path else "", schema))
+    return source.problem(code, node.span, message, _fix(node, path[-1], schema))
 
 
 def _fix(node: Node, step: str | int, schema: Schema) -> str:

@@ -6,6 +6,7 @@ must not be able to print another file of the machine through an error message.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from dataclasses import dataclass
@@ -134,7 +135,10 @@ def _bytes(path: Path) -> bytes:
 
 def leaves_its_folder(path: Path) -> bool:
     """Whether it is a link to somewhere else; mounted ConfigMaps link within their folder."""
-    return path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve())
+    if not path.is_symlink():
+        return False
+    # `Path.resolve` raises on a loop of links; this does not, and reading it fails later
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(path.parent))
 
 
 def _no_file(path: Path, message: str, fix: str) -> Unreadable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
@@ -324,6 +325,35 @@ def test_nothing_to_read_is_an_error(load_paths: Load, tmp_path: Path) -> None:
     assert caught.value.exit_code is ExitCode.USAGE
     with pytest.raises(InputError, match="1 problem in the input"):
         load_paths()
+
+
+def test_a_folder_link_that_leads_elsewhere(
+    load_paths: Load, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (tmp_path / "tokens").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    with pytest.raises(InputError) as caught:
+        load_paths("tokens", "loop.yaml")
+    assert [line.split("  ")[1] for line in headlines(caught)] == [
+        "error NB100 cannot read the file: Too many levels of symbolic links",
+        "error NB100 this link leads out of its folder",
+    ]
+
+
+def test_entries_of_a_user_that_is_refused_are_not_compared(load: Load) -> None:
+    with pytest.raises(InputError) as caught:
+        load("defaults: {user: 1}\ntokens: [{name: a}, {name: a, sinks: [vault]}]\n")
+    assert [line.split()[2] for line in headlines(caught)] == ["NB106"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read(load_paths: Load, tmp_path: Path) -> None:
+    (tmp_path / "tokens").mkdir(mode=0o000)
+    with pytest.raises(InputError) as caught:
+        load_paths("tokens")
+    assert headlines(caught) == [
+        "tokens:1:1  error NB100 cannot read the folder: Permission denied"
+    ]
 
 
 def test_a_pasted_token_is_found_and_never_shown(load: Load) -> None:

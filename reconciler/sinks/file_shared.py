@@ -1,0 +1,182 @@
+"""Many secrets in one file: value and receipt change in one atomic replacement of the file.
+
+Only our keys are touched, under a lock, after reading the file again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+from reconciler.core.keys import VARIABLE_KEYS
+from reconciler.core.ports import Power
+from reconciler.core.receipts import (
+    Absent,
+    Damaged,
+    Inventory,
+    Lookup,
+    Receipt,
+    Registration,
+    SetName,
+    Stored,
+    Version,
+    receipt_of,
+)
+from reconciler.core.secret import Secret
+from reconciler.core.tokens import TokenId
+from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
+from reconciler.sinks.file_faults import reading, refusing
+from reconciler.sinks.file_lock import check_lock, writing
+from reconciler.sinks.receipt_text import (
+    Found,
+    receipt_to_json,
+    registration_from_text,
+    registration_to_json,
+    to_text,
+)
+from reconciler.sinks.safe_fs import Folder
+from reconciler.sinks.safe_walk import make_folder, nearest_folder, open_folder
+
+_ROOM: Final = 4096
+
+
+class Document(Protocol):
+    """A file format: what it holds, and the same file with one thing changed."""
+
+    def encode(self) -> bytes: ...
+    def found(self) -> Mapping[str, Found]: ...
+    def registrations(self) -> Mapping[str, str]: ...
+    def with_value(self, key: str, token: str) -> Self: ...
+    def with_receipt(self, key: str, text: str) -> Self: ...
+    def with_registration(self, set_name: str, text: str) -> Self: ...
+    def without_value(self, key: str) -> Self: ...
+    def without_receipt(self, key: str) -> Self: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSink:
+    """One file of secrets.
+
+    Attributes:
+        file: Absolute, without symbolic links.
+        strict: Whether a folder that everybody can look into is refused.
+        parse: From the bytes of the file to its document; raises Garbled.
+        patience: How many seconds to wait for another process that writes.
+    """
+
+    file: Path
+    strict: bool
+    parse: Callable[[bytes], Document]
+    patience: float = 10.0
+
+    @property
+    def power(self) -> Power:
+        return Power.CONDITIONAL
+
+    def inventory(self, keys: Collection[str]) -> Inventory:
+        with reading(self.file):
+            document = self._document()
+            found = document.found()
+            judged = {
+                key: each.judged()
+                for key, each in found.items()
+                if each.receipt is not None or key in keys
+            }
+            entries: dict[str, Stored | Damaged] = {
+                key: each for key, each in judged.items() if not isinstance(each, Absent)
+            }
+            known = map(registration_from_text, document.registrations().values())
+            registrations: dict[SetName, Registration] = {each.set: each for each in known}
+        return Inventory(entries, registrations)
+
+    def read(self, key: str) -> Lookup:
+        with reading(self.file):
+            return _held(self._document(), key)
+
+    def preflight(self, key: str) -> None:
+        check_key(VARIABLE_KEYS, key)
+        with refusing(self.file), nearest_folder(self.file.parent) as folder:
+            check_lock(folder, self._lock)
+            if folder.path == self.file.parent:
+                self._check_folder(folder)
+                content = folder.read(self.file.name)
+                self.parse(content or b"")
+            folder.check_target(self.file.name)
+            folder.probe(self.file.name, _ROOM)
+
+    def register(self, registration: Registration) -> None:
+        check_set(registration.set)
+        text = to_text(registration_to_json(registration))
+        with refusing(self.file), self._changing() as folder:
+            document = self._parsed(folder)
+            self._replace(
+                folder, document.with_registration(registration.set, text), "registration"
+            )
+
+    def put(self, key: str, secret: Secret, receipt: Receipt, expect: Version) -> None:
+        check_key(VARIABLE_KEYS, key)
+        token, text = plain(secret), to_text(receipt_to_json(receipt))
+        with refusing(self.file), self._changing() as folder:
+            document = self._parsed(folder)
+            check_put(f"{self.file}#{key}", _held(document, key), receipt, expect)
+            changed = document.with_value(key, token).with_receipt(key, text)
+            self._replace(folder, changed, receipt.token.id)
+
+    def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
+        text = to_text(receipt_to_json(receipt))
+        with refusing(self.file), self._changing() as folder:
+            document = self._parsed(folder)
+            check_amend(f"{self.file}#{key}", _held(document, key), receipt, expect)
+            self._replace(folder, document.with_receipt(key, text), receipt.token.id)
+
+    def delete(self, key: str, token: TokenId) -> bool:
+        """A value that the receipt does not describe stays: it is not ours to destroy."""
+        with refusing(self.file), self._changing() as folder:
+            document = self._parsed(folder)
+            held = _held(document, key)
+            receipt = receipt_of(held)
+            if receipt is None or receipt.token.id != token:
+                return False
+            bare = document.without_receipt(key)
+            self._replace(
+                folder, bare.without_value(key) if isinstance(held, Stored) else bare, token
+            )
+        return True
+
+    @property
+    def _lock(self) -> str:
+        return f".{self.file.name}.lock"
+
+    def _check_folder(self, folder: Folder) -> None:
+        if self.strict:
+            folder.check_closed()
+
+    @contextmanager
+    def _changing(self) -> Iterator[Folder]:
+        with (
+            make_folder(self.file.parent) as folder,
+            writing(folder, self._lock, self.patience),
+        ):
+            self._check_folder(folder)
+            folder.check_target(self.file.name)
+            yield folder
+
+    def _document(self) -> Document:
+        try:
+            with open_folder(self.file.parent) as folder:
+                return self._parsed(folder)
+        except FileNotFoundError:
+            return self.parse(b"")
+
+    def _parsed(self, folder: Folder) -> Document:
+        return self.parse(folder.read(self.file.name) or b"")
+
+    def _replace(self, folder: Folder, document: Document, tag: str) -> None:
+        folder.replace(self.file.name, document.encode(), tag)
+
+
+def _held(document: Document, key: str) -> Stored | Damaged | Absent:
+    return document.found().get(key, Found()).judged()
