@@ -20,31 +20,29 @@ def run(argv: Sequence[str]) -> int:
     from reconciler.cli.app import app  # noqa: PLC0415 - same
 
     try:
-        code = app.main(args=list(argv), prog_name="netbird-tokens", standalone_mode=False)
+        return int(
+            app.main(args=list(argv), prog_name="netbird-tokens", standalone_mode=False) or 0
+        )
     except click.exceptions.Exit as ending:
         return ending.exit_code
-    except click.Abort:
-        _say("interrupted; nothing was changed")
-        return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show(file=sys.stderr)
         return ExitCode.USAGE
-    except InputError as error:
-        _say("\n\n".join(map(str, error.problems)))
-        _say(f"\n{error.message}")
-        return error.exit_code
     except NetbirdTokensError as error:
-        _say(f"error: {error.message}")
-        if error.hint:
-            _say(f"  try: {error.hint}")
+        _say(_told(error))
         return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted")
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has left; nothing more can be said
         return ExitCode.ERROR
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return ExitCode.INTERRUPTED
-    return int(code or 0)
+
+
+def _told(error: NetbirdTokensError) -> str:
+    if isinstance(error, InputError):
+        return "\n\n".join([*map(str, error.problems), error.message])
+    return f"error: {error.message}" + (f"\n  try: {error.hint}" if error.hint else "")
 
 
 def _say(text: str) -> None:

@@ -19,7 +19,7 @@ _SECTIONS: Final = {
 class _Grouped(click.Group):
     """A group whose help has a section for each intent."""
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, commands in _SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(

@@ -32,7 +32,7 @@ def carry_out(plan: Plan, ports: Ports, desk: Desk, output: Output, wanted: Hook
         else:
             desk.note(line)
 
-    interrupts = Interrupts(lambda: engine.in_flight())
+    interrupts = Interrupts(lambda: engine.in_flight())  # noqa: PLW0108 - made before the engine
     engine = Engine(ports, tell, interrupts.stopped)
     with interrupts:
         outcome = engine.apply(plan.effects)

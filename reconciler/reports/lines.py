@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import Final
 
 from reconciler.core.changes import (
     Amend,
@@ -74,16 +74,12 @@ def details(change: Change, now: datetime) -> list[str]:
             if used is not None and now - used < _RECENT:
                 return [f"! last used {ago(now - used)} ago"]
             return []
-        case Amend():
-            return [f"receipt → {_places(change.targets)}"]
         case Clean():
             return [f"secret of {change.token.id} leaves {change.place}"]
         case Keep():
             return [f"renews {change.renews_at:%Y-%m-%d}"] if change.renews_at else []
-        case Register() | Wait() | Blocked() | Unmanaged():
-            return []
         case _:
-            assert_never(change)
+            return []
 
 
 def _renewal(change: Renew, now: datetime) -> list[str]:
