@@ -18,9 +18,14 @@ _NEEDS_NO_QUOTES: Final = re.compile(r"(?![0-9]+$)[A-Za-z0-9][\w ./:*%-]*")
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that this one is probably a misspelling of."""
-    found = difflib.get_close_matches(word[:100].lower(), known, n=1, cutoff=0.6)
-    return found[0] if found else None
+    """The known word that this one is probably a misspelling of; of two as close, the first."""
+    short, words = word[:100].lower(), list(known)
+    found = difflib.get_close_matches(short, words, n=3, cutoff=0.6)
+    return max(
+        sorted(found, key=words.index),
+        key=lambda likely: difflib.SequenceMatcher(None, likely, short).ratio(),
+        default=None,
+    )
 
 
 def label(path: tuple[str | int, ...]) -> str:

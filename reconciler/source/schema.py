@@ -153,7 +153,5 @@ def _fix(node: Node, step: str | int, schema: Schema) -> str:
 def _wanted(schema: Schema, choices: list[str]) -> str:
     if choices:
         return f"must be one of {', '.join(choices)}"
-    if "const" in schema:
-        return f"must be {schema['const']}"
     kinds = {"object": "a mapping (`key: value` lines)", "array": "a list", "string": "text"}
     return f"must be {kinds.get(schema.get('type', ''), 'another kind of value')}"

@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from conftest import HEAD, KEYS, TODAY, Load
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reconciler.core.receipts import Place, SetName, SinkName
 from reconciler.core.secret import checksum
@@ -26,8 +29,8 @@ from reconciler.core.spec import (
 )
 from reconciler.core.tokens import TokenId, UserId
 from reconciler.errors import ExitCode, InputError
-from reconciler.source.build import load_set
-from reconciler.source.config import Config
+from reconciler.source.build import Loaded, load_set
+from reconciler.source.config import Config, default_config
 
 DESIGN_EXAMPLE = """\
 # yaml-language-server: $schema=../schemas/tokenset.v1.schema.json
@@ -71,6 +74,13 @@ def spec(load: Load, fields: str, defaults: str = "") -> TokenSpec:
 
 def headlines(caught: pytest.ExceptionInfo[InputError]) -> list[str]:
     return [str(problem).splitlines()[0] for problem in caught.value.problems]
+
+
+def outcome(file: Path) -> Loaded | InputError:
+    try:
+        return load_set([file], default_config(file.parent), KEYS, TODAY)
+    except InputError as error:
+        return error
 
 
 def place(sink: str, key: str) -> Place:
@@ -380,6 +390,33 @@ def test_nothing_in_a_problem_can_steer_a_terminal(load_paths: Load, tmp_path: P
         load_paths(name)
     shown = "".join(map(str, caught.value.problems))
     assert shown.replace("\n", "").isprintable()
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(
+    start=st.integers(0, len(DESIGN_EXAMPLE)), length=st.integers(0, 40), put=st.text(max_size=8)
+)
+def test_a_damaged_file_loads_or_says_why(start: int, length: int, put: str) -> None:
+    damaged = DESIGN_EXAMPLE[:start] + put + DESIGN_EXAMPLE[start + length :]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "t.yaml"
+        file.write_bytes(damaged.encode())
+        result = outcome(file)
+        if isinstance(result, InputError):
+            assert result.problems
+            assert all(str(problem).startswith(str(file)) for problem in result.problems)
+        else:
+            assert result.token_set.specs or result.token_set.tombstones
+
+
+@pytest.mark.parametrize(
+    ("key", "likely"),
+    [("expires", "expires_in"), ("Sinks", "sinks"), ("renewbefore", "renew_before")],
+)
+def test_a_misspelled_key_is_recognised(load: Load, key: str, likely: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(f"tokens: [{{name: a, {key}: 1}}]")
+    assert headlines(caught)[0].endswith(f'unknown key "{key}"; did you mean "{likely}"?')
 
 
 def test_a_value_that_is_refused_does_not_hide_other_problems(load: Load) -> None:
