@@ -153,7 +153,7 @@ def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: C
 
 
 def _nothing(found: Plan, desk: Desk, output: Output) -> ExitCode:
-    renderers = {**plan_renderers(found, output.style), "text": lambda: ""}
+    renderers: Renderers = {**plan_renderers(found, output.style), "text": str}
     for report in output.reports:
         write(report.path, renderers[report.format]())
     if output.format != "text":
