@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Stage
+from staging import Stage
 
 from reconciler.emulator import Drop, Fault, Status
 from reconciler.locks.file import file_lock

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import HEAD, SECRET, Stage
+from staging import HEAD, SECRET, Stage
 
 from reconciler.emulator import Call, Drop, Fault, Status
 

@@ -10,7 +10,7 @@ import click
 from reconciler import __version__
 from reconciler.cli import options
 
-SCHEMAS: Final = ("tokenset", "config", "plan", "report")
+SCHEMAS: Final = ("tokenset", "config")
 
 
 @click.command()
@@ -52,7 +52,7 @@ def schema(name: str) -> int:
     """
     from reconciler.source.schema import schema_text  # noqa: PLC0415 - `--help` stays light
 
-    click.echo(schema_text(f"{name}.v1.schema.json"), nl=False)
+    click.echo(schema_text(f"{name}.v1"), nl=False)
     return 0
 
 

@@ -1,0 +1,92 @@
+"""One stage for all tests that run commands: an emulated server, a folder, the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import run
+from reconciler.emulator import Clock, Emulator, serve
+
+SECRET = re.compile(r"nbp_[0-9A-Za-z]{36}")
+HEAD = "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: platform\ndefaults: {user: ci-bot}\n"
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Stage:
+    emulator: Emulator
+    clock: Clock
+    url: str
+    us: str
+    bot: str
+    credential: str
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+    said: list[str] = field(default_factory=list)
+
+    def run(self, *argv: str) -> Ran:
+        code = run(argv)
+        out, err = self.capsys.readouterr()
+        self.said += [out, err]
+        return Ran(code, out, err)
+
+    def tokens_file(self, *entries: str, head: str = HEAD) -> None:
+        text = head + "tokens:\n" + "".join(f"  - {entry}\n" for entry in entries)
+        (self.folder / "tokens.yaml").write_text(text, encoding="utf-8")
+
+    def config(self, text: str) -> None:
+        head = "apiVersion: netbird-tokens/v1\nkind: Config\n"
+        (self.folder / ".netbird-tokens.yaml").write_text(head + text, encoding="utf-8")
+
+    def live(self, user: str | None = None) -> dict[str, list[str]]:
+        """Token ids by name, as the server has them."""
+        found: dict[str, list[str]] = {}
+        for token in self.emulator.tokens(user or self.bot):
+            found.setdefault(token.name, []).append(token.id)
+        return found
+
+    def secrets(self) -> dict[str, str]:
+        """Every secret below the folder, by path."""
+        return {
+            str(path.relative_to(self.folder)): path.read_text(encoding="utf-8")
+            for path in sorted((self.folder / "secrets").rglob("*"))
+            if path.is_file() and SECRET.fullmatch(path.read_text(encoding="utf-8"))
+        }
+
+    def writes(self) -> list[tuple[str, str]]:
+        return [(r.method, r.path) for r in self.emulator.requests if r.method != "GET"]
+
+    def pass_time(self, **delta: float) -> None:
+        self.clock.advance(timedelta(**delta))
+
+
+@pytest.fixture
+def stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Stage]:
+    clock = Clock()
+    emulator = Emulator(clock=clock)
+    us = emulator.add_user("reconciler", role="admin", service_user=True)
+    bot = emulator.add_user("ci-bot", role="user", service_user=True)
+    credential = emulator.issue(us, "bootstrap", days=365)
+    folder = tmp_path / "work"
+    folder.mkdir(mode=0o700)
+    monkeypatch.chdir(folder)
+    for name in ("NO_COLOR", "FORCE_COLOR", "NETBIRD_API_TOKEN", "NETBIRD_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with serve(emulator) as url:
+        monkeypatch.setenv("NB_PAT", credential)
+        monkeypatch.setenv("NB_MANAGEMENT_URL", url)
+        yield Stage(emulator, clock, url, us, bot, credential, folder, capsys)
