@@ -10,7 +10,7 @@ import click
 from reconciler import __version__
 from reconciler.cli import options
 
-SCHEMAS: Final = ("tokenset", "config")
+SCHEMAS: Final = ("tokenset", "config", "plan", "report")
 
 
 @click.command()
