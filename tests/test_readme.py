@@ -1,0 +1,80 @@
+"""The README and the examples say what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from staging import Stage
+
+from reconciler.cli.app import app
+from reconciler.errors import ExitCode
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_files_of_the_readme_are_valid(stage: Stage) -> None:
+    tokens, config = YAML
+    (stage.folder / "tokens.yaml").write_text(tokens, encoding="utf-8")
+    (stage.folder / ".netbird-tokens.yaml").write_text(config, encoding="utf-8")
+    ran = stage.run("validate")
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_every_command_is_in_the_readme_and_has_an_example() -> None:
+    table = README.split("## Commands")[1].split("## Exit codes")[0]
+    for name, command in app.commands.items():
+        assert f"`{name}" in table, name
+        assert f"netbird-tokens {name}" in (command.help or ""), name
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    table = README.split("## Exit codes")[1].split("##")[0]
+    for code in ExitCode:
+        assert re.search(rf"\b{int(code)}\b", table), code
+
+
+def test_the_map_names_what_is_there() -> None:
+    block = README.split("## A map of the code")[1].split("```")[1]
+    for name in re.findall(r"\b([a-z]+(?:\.py|/))", block):
+        assert (ROOT / "reconciler" / name).exists() or (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "examples").iterdir()), ids=lambda p: p.name)
+def test_examples_apply(stage: Stage, folder: Path) -> None:
+    for name in ("tokens.yaml", ".netbird-tokens.yaml"):
+        text = (folder / name).read_text(encoding="utf-8")
+        (stage.folder / name).write_text(text, encoding="utf-8")
+    assert stage.run("apply", "--yes").code == 0
+    assert len(stage.secrets()) == 3
+    assert "Nothing to do" in stage.run("apply", "--yes").out
+
+
+def test_init_makes_files_that_work(stage: Stage) -> None:
+    assert stage.run("init").code == 0
+    assert stage.run("validate").code == 0
+    assert stage.run("apply", "--yes").code == 0
+    assert "/secrets/" in Path(".gitignore").read_text(encoding="utf-8")
+    assert stage.run("init").code == 3
+
+
+def test_import_adopts_without_replacing(stage: Stage) -> None:
+    stage.emulator.issue(stage.bot, "one: #1", days=30)
+    stage.emulator.issue(stage.bot, "two", days=90)
+    ran = stage.run("import", "--user-id", "ci-bot", "--name", "legacy")
+    (stage.folder / "tokens.yaml").write_text(ran.out, encoding="utf-8")
+    stage.emulator.requests.clear()
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 0
+    assert stage.writes() == []
+    assert "2 unchanged" in ran.out
+
+
+def test_demo_tells_the_story(stage: Stage) -> None:
+    ran = stage.run("demo", "--fast")
+    assert ran.code == 0
+    for word in ("created", "made by hand", "renewed", "both work until", "revoked", "never stored"):
+        assert word in ran.out
