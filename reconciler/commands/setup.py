@@ -9,7 +9,7 @@ from typing import Final
 
 from reconciler.commands.desk import Desk
 from reconciler.core.tokens import LiveToken, User
-from reconciler.errors import ExitCode, NetbirdTokensError, SinkRefused, UsageError
+from reconciler.errors import ExitCode, Forbidden, NetbirdTokensError, UsageError
 from reconciler.reports.escape import terminal
 from reconciler.wiring import Parts
 
@@ -174,7 +174,7 @@ def _lock(parts: Parts) -> str | NetbirdTokensError:
 def _role(user: User) -> str | NetbirdTokensError:
     if user.role in _POWERFUL:
         return "reaches its own tokens and those of every service user"
-    return SinkRefused(
+    return Forbidden(
         f"{user.role} reaches at most its own tokens",
         hint="give the credential's user the role admin; a service user of its own is best",
     )

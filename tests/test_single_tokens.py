@@ -1,0 +1,144 @@
+"""list, inspect, create, revoke, doctor: without a token file."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from staging import SECRET, Stage
+
+from reconciler.emulator import Fault, Status
+
+
+def test_list_shows_our_own_tokens_or_those_of_a_service_user(stage: Stage) -> None:
+    stage.emulator.issue(stage.bot, "theirs", days=3)
+    assert "bootstrap" in stage.run("list").out
+    assert "theirs" in stage.run("list", "--user-id", "ci-bot").out
+    document = json.loads(stage.run("list", "--user-id", stage.bot, "--format", "json").out)
+    assert [token["name"] for token in document["tokens"]] == ["theirs"]
+
+
+def test_an_unknown_user_gets_a_suggestion(stage: Stage) -> None:
+    ran = stage.run("list", "--user-id", "ci-bo")
+    assert ran.code == 3
+    assert "did you mean 'ci-bot'?" in ran.err
+
+
+def test_two_service_users_of_one_name_need_an_id(stage: Stage) -> None:
+    stage.emulator.add_user("ci-bot", role="user", service_user=True)
+    ran = stage.run("list", "--user-id", "ci-bot")
+    assert ran.code == 3
+    assert stage.bot in ran.err
+
+
+def test_inspect_finds_a_token_by_its_id_alone(stage: Stage) -> None:
+    stage.emulator.issue(stage.bot, "theirs", days=3)
+    (token,) = stage.live()["theirs"]
+    ran = stage.run("inspect", token)
+    assert "made for   3 days" in ran.out
+    assert stage.run("inspect", token, "--user-id", "ci-bot", "--format", "json").code == 0
+    assert stage.run("inspect", "00000000000000000000").code == 3
+
+
+def test_create_shows_the_secret_once_and_nothing_else_on_stdout(stage: Stage) -> None:
+    ran = stage.run("create", "--name", "laptop", "--show-once", "--user-id", "ci-bot")
+    assert ran.code == 0
+    assert SECRET.fullmatch(ran.out.strip())
+    assert not SECRET.search(ran.err)
+    assert stage.emulator.authenticates(ran.out.strip()) == stage.bot
+    (token,) = [t for t in stage.emulator.tokens(stage.bot) if t.name == "laptop"]
+    assert round((token.expires_at - token.created_at).total_seconds() / 86400) == 90
+
+
+def test_create_into_a_sink(stage: Stage) -> None:
+    ran = stage.run("create", "--name", "My Laptop", "--sink", "local", "--expires-in", "30")
+    assert ran.code == 0
+    assert not SECRET.search(ran.out + ran.err)
+    (secret,) = stage.secrets().values()
+    assert stage.emulator.authenticates(secret) == stage.us
+    assert list(stage.secrets()) == ["secrets/by-hand/my-laptop"]
+    assert stage.run("create", "--name", "My Laptop", "--sink", "local").code == 5
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--name", "x"],
+        ["--name", "x", "--show-once", "--sink", "local"],
+        ["--name", "", "--show-once"],
+        ["--show-once"],
+        ["--name", "x", "--expires-in", "0", "--show-once"],
+        ["--name", "x", "--expires-in", "366", "--show-once"],
+        ["--name", "x", "--sink", "nowhere"],
+        ["--name", "x", "--sink", "local", "--key", "../x"],
+    ],
+)
+def test_create_refuses_before_anything_is_sent(stage: Stage, argv: list[str]) -> None:
+    assert stage.run("create", *argv).code == 3
+    assert stage.writes() == []
+
+
+def test_create_says_what_the_server_refused(stage: Stage) -> None:
+    fault = Fault(method="POST", path="*/tokens", when="before", action=Status(403, "denied"))
+    stage.emulator.faults.add(fault)
+    assert stage.run("create", "--name", "x", "--show-once").code == 4
+
+
+def test_revoke_asks_and_needs_a_yes(stage: Stage) -> None:
+    stage.emulator.issue(stage.bot, "old", days=3)
+    (token,) = stage.live()["old"]
+    ran = stage.run("revoke", token)
+    assert ran.code == 3
+    assert "nothing was changed" in ran.err
+    assert "old" in stage.live()
+    assert stage.run("revoke", token, "--user-id", "ci-bot", "--yes").code == 0
+    assert stage.live() == {}
+
+
+def test_revoke_says_which_sink_holds_the_secret(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    stage.run("apply", "--yes")
+    (token,) = stage.live()["a"]
+    assert "local:platform/a" in stage.run("revoke", token).err
+
+
+def test_revoke_spares_the_credential_it_runs_with(stage: Stage) -> None:
+    (own,) = stage.emulator.tokens(stage.us)
+    assert stage.run("revoke", own.id, "--yes").code == 5
+    assert stage.emulator.authenticates(stage.credential) == stage.us
+
+
+def test_doctor_names_what_is_wrong(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.tokens_file("name: a")
+    assert stage.run("doctor").code == 0
+    stage.emulator.set_role(stage.us, "network_admin")
+    ran = stage.run("doctor", "--show-config")
+    assert ran.code != 0
+    assert "role admin" in ran.out
+    stage.emulator.set_role(stage.us, "admin")
+    (stage.folder / "secrets").write_text("not a folder", encoding="utf-8")
+    assert "✘ sink local" in stage.run("doctor").out
+    monkeypatch.setenv("NB_PAT", "nbp_cut")
+    ran = stage.run("doctor")
+    assert ran.code == 4
+    assert "nbp_cut" not in ran.out + ran.err
+
+
+def test_the_credential_may_come_from_a_file(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NB_PAT")
+    (stage.folder / "pat").write_text(f"{stage.credential}\n", encoding="utf-8")
+    assert stage.run("list", "--token-file", "pat").code == 0
+    assert stage.run("list", "--token-file", "missing").code == 3
+
+
+def test_explain_show_completion(stage: Stage) -> None:
+    assert "renewal window" in stage.run("explain", "due").out
+    assert stage.run("explain", "NB104").code == 0
+    assert "did you mean 'due'?" in stage.run("explain", "dua").err
+    stage.tokens_file("name: a")
+    stage.run("plan", "--out", "p.json")
+    assert "create" in stage.run("show", "p.json").out
+    assert stage.run("show", "tokens.yaml").code == 3
+    for shell in ("bash", "zsh", "fish"):
+        assert "netbird-tokens" in stage.run("completion", shell).out
+    assert stage.run("version", "--json").out.startswith('{"version"')
