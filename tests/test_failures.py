@@ -1,0 +1,217 @@
+"""What goes wrong in the middle of an apply, and how the next run settles it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from staging import SECRET, Stage
+
+from reconciler.emulator import Call, Drop, Fault, Status, serve
+
+TWO_SINKS = "sinks:\n  one: {type: file, path: secrets}\n  two: {type: file, path: secrets2}\n"
+BOTH = "{name: a, sinks: [one, two]}"
+
+
+def somebody_writes(path: Path) -> Callable[[], None]:
+    def act() -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.parent.chmod(0o700)
+        path.write_text("somebody's", encoding="utf-8")
+        path.chmod(0o600)
+
+    return act
+
+
+def at_post(stage: Stage, act: Callable[[], None]) -> None:
+    stage.emulator.faults.add(
+        Fault(method="POST", path="*/tokens", when="before", action=Call(act))
+    )
+
+
+def test_half_written_sinks_are_made_whole_by_the_next_run(stage: Stage) -> None:
+    stage.config(TWO_SINKS)
+    stage.tokens_file(BOTH)
+    blocker = stage.folder / "secrets2" / "platform" / "a"
+    at_post(stage, somebody_writes(blocker))
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 9
+    assert "stored in one:platform/a" in ran.out
+    (secret,) = stage.secrets().values()
+    assert stage.emulator.authenticates(secret) == stage.bot
+    assert stage.run("apply", "--yes").code == 5
+    blocker.unlink()
+    assert stage.run("apply", "--yes").code == 0
+    (one,) = stage.secrets().values()
+    two = blocker.read_text(encoding="utf-8")
+    assert one == two
+    assert stage.emulator.authenticates(one) == stage.bot
+    stage.pass_time(days=31)
+    assert stage.run("apply", "--yes").code == 0
+    stage.pass_time(days=1)
+    assert stage.run("apply", "--yes").code == 0
+    assert len(stage.live()["a"]) <= 2
+
+
+def test_a_roll_back_that_fails_names_the_token(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    at_post(stage, somebody_writes(stage.folder / "secrets" / "platform" / "a"))
+    fault = Fault(method="DELETE", when="before", action=Status(500, "down"), times=None)
+    stage.emulator.faults.add(fault)
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 9
+    (token,) = stage.live()["a"]
+    assert token in ran.out
+
+
+def test_verify_proves_each_new_token(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    stage.config("verify: true\n")
+    refusing = Fault(
+        method="GET", path="/api/users", when="before",
+        action=Status(401, "token invalid"), skip=1, times=None,
+    )  # fmt: skip
+    stage.emulator.faults.add(refusing)
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 9
+    assert "does not accept" in ran.out
+
+
+def test_a_credential_that_dies_stops_the_run(stage: Stage) -> None:
+    stage.tokens_file(*(f"name: t{n}" for n in range(20)))
+    (own,) = stage.emulator.tokens(stage.us)
+    at_post(stage, lambda: stage.emulator.forget(own.id))
+    ran = stage.run("apply", "--yes")
+    assert ran.code in (4, 8)
+    assert "our credential was refused" in ran.out
+    posts = [r for r in stage.emulator.requests if r.method == "POST"]
+    assert len(posts) < 20
+
+
+def test_a_server_that_keeps_failing_is_left_alone(stage: Stage) -> None:
+    stage.tokens_file(*(f"name: t{n}" for n in range(40)))
+    fault = Fault(method="POST", path="*/tokens", when="before", action=Drop(), times=None)
+    stage.emulator.faults.add(fault)
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 9
+    assert "the server keeps failing" in ran.out
+    assert len([r for r in stage.emulator.requests if r.method == "POST"]) < 40
+
+
+def test_a_sink_that_cannot_be_registered_mints_nothing(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    outside = stage.folder / "outside"
+    outside.mkdir()
+    (stage.folder / "secrets").symlink_to(outside)
+    ran = stage.run("apply", "--yes")
+    assert ran.code in (1, 8)
+    assert stage.live() == {}
+
+
+def test_a_lost_answer_to_a_revoke_is_settled_by_the_next_run(stage: Stage) -> None:
+    stage.tokens_file("name: a", "name: b", "name: c")
+    stage.run("apply", "--yes")
+    stage.pass_time(hours=1)
+    stage.tokens_file("name: a", "name: b")
+    stage.emulator.faults.add(Fault(method="DELETE", when="after", action=Drop()))
+    assert stage.run("apply", "--yes").code == 9
+    assert "secrets/platform/c" in stage.secrets()
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 0
+    assert "1 clean" in ran.out
+    assert "secrets/platform/c" not in stage.secrets()
+
+
+def test_an_unread_sink_creates_and_revokes_nothing(stage: Stage) -> None:
+    stage.tokens_file("name: a", "name: b", "name: c")
+    stage.run("apply", "--yes")
+    stage.pass_time(hours=1)
+    (stage.folder / "secrets" / ".platform.registration.json").write_text("{", encoding="utf-8")
+    stage.tokens_file("name: a", "name: new")
+    stage.emulator.requests.clear()
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 1
+    assert "Could not look" in ran.out
+    assert stage.writes() == []
+
+
+def command(stage: Stage, *argv: str) -> subprocess.Popen[str]:
+    env = {**os.environ, "NB_PAT": stage.credential}
+    return subprocess.Popen(
+        [sys.executable, "-m", "reconciler", *argv],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=stage.folder,
+    )  # fmt: skip
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_finishes_what_is_in_flight(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    stage.tokens_file(*(f"name: t{n}" for n in range(60)))
+    with serve(stage.emulator, latency=timedelta(milliseconds=100)) as url:
+        monkeypatch.setenv("NB_MANAGEMENT_URL", url)
+        process = command(stage, "apply", "--yes")
+        wait_for(stage.live)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "finishing what is in flight" in out
+    assert not SECRET.search(out)
+    made = len(stage.live())
+    assert 0 < made < 60
+    assert len(stage.secrets()) == made
+    monkeypatch.setenv("NB_MANAGEMENT_URL", stage.url)
+    assert stage.run("apply", "--yes").code == 5  # another address: a guard asks
+    assert stage.run("apply", "--yes", "--accept-registration", "local").code == 0
+    assert all(len(ids) == 1 for ids in stage.live().values())
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_the_post_the_next_runs_heal(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    stage.tokens_file("name: a")
+    running: list[subprocess.Popen[str]] = []
+
+    def kill() -> None:
+        running[0].kill()
+        running[0].wait()
+
+    stage.emulator.faults.add(
+        Fault(method="POST", path="*/tokens", when=moment, action=Call(kill))  # type: ignore[arg-type]
+    )
+    monkeypatch.setenv("NB_MANAGEMENT_URL", stage.url)
+    running.append(command(stage, "apply", "--yes"))
+    running[0].communicate(timeout=20)
+    assert running[0].returncode == -signal.SIGKILL
+    assert stage.secrets() == {}
+    assert stage.run("apply", "--yes").code == 0
+    stage.pass_time(minutes=20)
+    assert stage.run("apply", "--yes").code == 0
+    assert len(stage.live()["a"]) == 1
+    (secret,) = stage.secrets().values()
+    assert stage.emulator.authenticates(secret) == stage.bot
+
+
+def test_no_secret_in_argv_or_environment_of_a_hook(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    hook = "cat /proc/self/environ /proc/$PPID/cmdline > seen; cat >> seen"
+    stage.config(f"hooks: {{deploy: [[sh, -c, '{hook}']]}}\n")
+    assert stage.run("apply", "--yes").code == 0
+    seen = (stage.folder / "seen").read_text(encoding="utf-8")
+    assert not SECRET.search(seen)
+    assert seen.endswith("a\n")
