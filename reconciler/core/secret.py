@@ -13,6 +13,9 @@ import zlib
 from typing import Final, NoReturn
 
 _SHAPE: Final = re.compile(r"nbp_([0-9A-Za-z]{30})([0-9A-Za-z]{6})")
+_ANYWHERE: Final = re.compile(f"(?={_SHAPE.pattern})")
+_TELLING: Final = re.compile(r"nbp_[0-9A-Za-z_]{20,}")
+"""Too much of a token: whole, cut off, or grown together with another."""
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FINGERPRINT_DOMAIN: Final = b"netbird-tokens/fp/v1\0"
 
@@ -31,7 +34,9 @@ class Secret:
 
     def fingerprint(self) -> str:
         """Sixteen letters that recognise this secret; safe to publish (178 bits of entropy behind)."""
-        digest = hashlib.sha256(_FINGERPRINT_DOMAIN + self.__plain.encode()).digest()
+        # A sink may hold what is no text, and an encoding error would carry all of it away.
+        plain = self.__plain.encode(errors="surrogatepass")
+        digest = hashlib.sha256(_FINGERPRINT_DOMAIN + plain).digest()
         return base64.b32encode(digest[:10]).decode().lower()
 
     def is_well_formed(self) -> bool:
@@ -64,10 +69,10 @@ def checksum(body: str) -> str:
 
 
 def hide_tokens(text: str) -> str:
-    """The text with everything that has the shape of a NetBird token blacked out."""
-    return _SHAPE.sub("nbp_***", text)
+    """The text with everything blacked out that tells a NetBird token, or most of one."""
+    return _TELLING.sub("nbp_***", text)
 
 
 def holds_token(text: str) -> bool:
     """Whether a real token, checksum and all, stands somewhere in the text."""
-    return any(checksum(found[1]) == found[2] for found in _SHAPE.finditer(text))
+    return any(checksum(found[1]) == found[2] for found in _ANYWHERE.finditer(text))
