@@ -221,7 +221,7 @@ OSS = (403, "failed to validate user permissions: user role: billing_admin not f
         ("billing_admin", False, OSS, OSS, OSS, OSS),
     ],
 )
-def test_permissions(  # noqa: PLR0913 - one column each
+def test_permissions(
     server: Server, role: str, service: bool, own_list: object, own_create: object,
     other_list: object, other_create: object,
 ) -> None:  # fmt: skip
