@@ -111,7 +111,9 @@ class Dotenv:
     def _appended(self, line: bytes) -> Dotenv:
         """Below everything; a last line that lacks its line feed gets one."""
         if self.lines[-1]:
-            ended = replace(self, lines=(*self.lines, b""))
+            last = len(self.lines) - 1
+            closed = self._spliced(last, last + 1, self.lines[last].removesuffix(b"\r"))
+            ended = replace(closed, lines=(*closed.lines, b""))
             return ended._appended(line)  # noqa: SLF001 - its own kind
         end = len(self.lines) - 1
         return self._spliced(end, end, line)

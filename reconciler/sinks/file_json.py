@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from reconciler.core.secret import Secret
@@ -39,14 +40,15 @@ class JsonFile:
             members = json.loads(
                 text.removeprefix(_BOM), parse_float=_exact, object_pairs_hook=_no_duplicates
             )
-        except ValueError:
+        except (ValueError, RecursionError):
             members = None
         if not isinstance(members, dict):
             raise Garbled("the file is not one JSON object")
         return JsonFile(members)
 
     def encode(self) -> bytes:
-        return (json.dumps(self.members, indent=2, ensure_ascii=False) + "\n").encode()
+        text = json.dumps(self.members, indent=2, ensure_ascii=False) + "\n"
+        return text.encode(errors="backslashreplace")  # half a surrogate pair: JSON's own escape
 
     def found(self) -> Mapping[str, Found]:
         receipts = self._records(_RECEIPTS)
@@ -104,9 +106,10 @@ def _is_utf8(content: bytes) -> bool:
 
 def _exact(text: str) -> float:
     number = float(text)
-    if Decimal(text) != Decimal(repr(number)):
-        raise Garbled("it holds a number that cannot be rewritten exactly")
-    return number
+    with suppress(InvalidOperation):  # an exponent beyond all bounds
+        if Decimal(text) == Decimal(repr(number)):
+            return number
+    raise Garbled("it holds a number that cannot be rewritten exactly")
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

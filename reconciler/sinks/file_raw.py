@@ -89,7 +89,7 @@ class RawSink:
             with nearest_folder(path.parent) as folder:
                 if folder.path == path.parent:
                     self._check_folder(folder)
-                folder.check_target(path.name)
+                    folder.check_target(path.name)
                 folder.probe(_receipt(path.name), _ROOM)
 
     def register(self, registration: Registration) -> None:

@@ -102,10 +102,10 @@ class SharedSink:
             check_lock(folder, self._lock)
             if folder.path == self.file.parent:
                 self._check_folder(folder)
-                content = folder.read(self.file.name)
-                self.parse(content or b"")
-            folder.check_target(self.file.name)
-            folder.probe(self.file.name, _ROOM)
+                folder.check_target(self.file.name)
+                self._parsed(folder).found()
+            # Not under the file's own name: above its folder another file may have that name.
+            folder.probe(self._lock, _ROOM)
 
     def register(self, registration: Registration) -> None:
         check_set(registration.set)
