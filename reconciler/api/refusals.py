@@ -50,14 +50,15 @@ _HINTS: Final = {
 }
 """The server's phrases that may be quoted after a create, each with what to try."""
 
+_REFUSED: Final = "sending it again would not help: change what was asked, by what the server says"
 _KINDS: Final[dict[int, tuple[type[ApiError], str]]] = {
     HTTPStatus.UNAUTHORIZED: (Unauthenticated, _EXPIRED),
     HTTPStatus.FORBIDDEN: (Forbidden, _ROLE),
     HTTPStatus.TOO_MANY_REQUESTS: (Unavailable, _SLOWER),
-    HTTPStatus.BAD_REQUEST: (Rejected, ""),
-    HTTPStatus.CONFLICT: (Rejected, ""),
-    HTTPStatus.PRECONDITION_FAILED: (Rejected, ""),
-    HTTPStatus.UNPROCESSABLE_ENTITY: (Rejected, ""),
+    HTTPStatus.BAD_REQUEST: (Rejected, _REFUSED),
+    HTTPStatus.CONFLICT: (Rejected, _REFUSED),
+    HTTPStatus.PRECONDITION_FAILED: (Rejected, _REFUSED),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (Rejected, _REFUSED),
 }
 _CLEAR_WITHOUT_WORDS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 _SOME_TOKEN: Final = re.compile(r"pat: \S+ not found")
