@@ -30,7 +30,6 @@ _WORDS: Final = {
     IncompleteRead: "the answer broke off",
     RemoteDisconnected: "the connection was closed without an answer",
     ReadTimeoutError: "no answer in time",
-    ConnectTimeoutError: "no connection in time",
 }
 
 
