@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Final
 
@@ -21,6 +21,8 @@ _SPREAD: Final = 10
 
 def end_of(lifetime: ExpiresOn) -> datetime:
     """The first instant after the last day."""
+    if lifetime.day == date.max:
+        return datetime.max.replace(tzinfo=UTC)
     return datetime.combine(lifetime.day, time(), tzinfo=UTC) + DAY
 
 
