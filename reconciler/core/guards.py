@@ -5,7 +5,8 @@ is not the one it was. Judged on the whole set. Each override names the exceptio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 
 from reconciler.core.changes import Create, Revoke
 from reconciler.core.plan import Guard, Plan
@@ -23,34 +24,36 @@ def judge(plan: Plan, ledger: Ledger) -> tuple[Guard, ...]:
         _max_revokes(plan, ledger),
         _never_to_zero(plan, ledger),
         _live_view(ledger),
-        *_registrations(ledger.world),
+        *_registrations(ledger),
         _reissue(plan, ledger),
     )
 
 
 def _removals(plan: Plan, ledger: Ledger) -> list[Revoke]:
-    allowed = ledger.world.requests.allow_revoke
     return [
         change
         for change in plan.changes
         if isinstance(change, Revoke)
         and change.why.reason in _REMOVALS
         and change.token.works(ledger.world.now)
-        and not {change.name, change.token.id} & allowed
     ]
+
+
+def _unnamed(removals: list[Revoke], world: World) -> list[Revoke]:
+    allowed = world.requests.allow_revoke
+    return [change for change in removals if not {change.name, change.token.id} & allowed]
 
 
 def _max_revokes(plan: Plan, ledger: Ledger) -> Guard:
     limits = ledger.world.wanted.limits
     ours = len(ledger.current())
     limit = max(1, min(limits.count, math.ceil(limits.percent * ours / 100)))
-    removals = _removals(plan, ledger)
-    names = ", ".join(change.name for change in removals)
+    removals = _unnamed(_removals(plan, ledger), ledger.world)
     return Guard(
         "max_revokes",
         len(removals) > limit,
         f"revokes {len(removals)} of {limit} allowed ({ours} tokens are ours)",
-        f"name those that may go: {_flags('--allow-revoke', names)}",
+        "name those that may go: " + _flags("--allow-revoke", (r.name for r in removals)),
     )
 
 
@@ -58,12 +61,13 @@ def _never_to_zero(plan: Plan, ledger: Ledger) -> Guard:
     current = {ref for ref in ledger.current() if ledger.live[ref].works(ledger.world.now)}
     removals = _removals(plan, ledger)
     gone = current & {TokenRef(r.token.user, r.token.id) for r in removals}
-    names = ", ".join(change.name for change in removals)
+    unnamed = _unnamed(removals, ledger.world)
     return Guard(
         "never_to_zero",
-        len(current) > 1 and gone == current,
+        len(current) > 1 and gone == current and bool(unnamed),
         f"{len(current) - len(gone)} of our {len(current)} tokens stay",
-        f"if the set is really to be emptied: {_flags('--allow-revoke', names)}",
+        "if the set is really to be emptied, name them all: "
+        + _flags("--allow-revoke", (change.name for change in removals)),
     )
 
 
@@ -76,7 +80,9 @@ def _live_view(ledger: Ledger) -> Guard:
             receipt.name
             for holdings in ledger.ours.values()
             for receipt in (holding.receipt for holding in holdings)
-            if receipt.expires_at > world.now and receipt.name not in allowed
+            if receipt.expires_at > world.now
+            and receipt.name not in allowed
+            and not isinstance(ledger.find(receipt.token), Unread)
         }
     )
     read = [listing for listing in world.live.values() if not isinstance(listing, Unread)]
@@ -88,13 +94,14 @@ def _live_view(ledger: Ledger) -> Guard:
         if empty and expected
         else "live tokens and receipts fit together",
         "check the management URL and the account; if the tokens are really gone: "
-        + _flags("--allow-reissue", ", ".join(expected)),
+        + _flags("--allow-reissue", expected),
     )
 
 
-def _registrations(world: World) -> Iterator[Guard]:
-    used = {place.sink for spec in world.wanted.specs for place in spec.places}
-    for sink in sorted(used):
+def _registrations(ledger: Ledger) -> Iterator[Guard]:
+    """Every sink that knows the set: to another account, all of its receipts look like leftovers."""
+    world = ledger.world
+    for sink in sorted(world.sinks):
         known = world.registration(sink)
         if known is None or sink in world.requests.accept_registration:
             continue
@@ -126,16 +133,15 @@ def _reissue(plan: Plan, ledger: Ledger) -> Guard:
             for token in ledger.by_name.get((change.spec.user, change.spec.live_name), ())
         )
     )
-    names = ", ".join(suspects)
     return Guard(
         "reissue",
         bool(suspects),
-        f"{names}: alive and made by us, but a sink that this set never wrote to is to hold them; "
-        "it may be the wrong sink, or one that lost its contents"
+        f"{', '.join(suspects)}: alive and made by us, but a sink that this set never wrote to is to "
+        "hold them; it may be the wrong sink, or one that lost its contents"
         if suspects
         else "no sink is new while tokens of these names live",
         "use the sink that holds them, `adopt` them, or go on with new ones: "
-        + _flags("--allow-reissue", names),
+        + _flags("--allow-reissue", suspects),
     )
 
 
@@ -147,5 +153,6 @@ def _unregistered(change: Create, world: World) -> bool:
     )
 
 
-def _flags(flag: str, names: str) -> str:
-    return " ".join(f"{flag} '{name}'" for name in names.split(", ") if name) or flag
+def _flags(flag: str, names: Iterable[str]) -> str:
+    """What to paste into a shell; names come from files and servers, so they are quoted."""
+    return " ".join(f"{flag} {shlex.quote(name)}" for name in dict.fromkeys(names)) or flag
