@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.core.changes import Blocked
+from reconciler.core.orphans import looks_unstored
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Damaged, Lookup, Place, Receipt, SetName, Stored, TokenRef
 from reconciler.core.spec import TokenSpec, Tombstone
@@ -41,7 +42,7 @@ def claim(
     ledger: Ledger,
 ) -> Claim | Blocked:
     """The token in hand, or what forbids to look for one."""
-    hindrance = _hindrance(spec, lookups, ledger, known=bool(holdings))
+    hindrance = _hindrance(spec, lookups, ledger)
     if hindrance is not None:
         return Blocked(spec.name, spec.user, hindrance, spec.where)
     if holdings:
@@ -62,7 +63,7 @@ def namesakes(spec: TokenSpec | Tombstone, ledger: Ledger) -> list[LiveToken]:
 
 
 def _hindrance(
-    spec: TokenSpec, lookups: Sequence[tuple[Place, Lookup]], ledger: Ledger, *, known: bool
+    spec: TokenSpec, lookups: Sequence[tuple[Place, Lookup]], ledger: Ledger
 ) -> Why | None:
     listing = ledger.world.live.get(spec.user, Unread(f"user {spec.user} was not listed"))
     if isinstance(listing, Unread):
@@ -71,7 +72,7 @@ def _hindrance(
         match lookup:
             case Unread(why):
                 return Why(Reason.UNREAD, f"{place}: {why}")
-            case Damaged(None, _, why) if known or spec.adopt is False:
+            case Damaged(None, _, why) if spec.adopt is False:
                 return Why(Reason.FOREIGN_SECRET, f"{place}: {why}")
             case Stored(receipt) | Damaged(Receipt() as receipt) if _is_foreign(spec, receipt.set):
                 text = f"{place} holds the secret of {receipt.name}, set {receipt.set}"
@@ -132,6 +133,8 @@ def _by_adoption(spec: TokenSpec, ledger: Ledger) -> Claim | Blocked:
             return Blocked(spec.name, spec.user, Why(Reason.ADOPT_MISSING, text), spec.where)
         return _adopt(spec, chosen, ledger)
     free = [token for token in namesakes(spec, ledger) if token.works(ledger.world.now)]
+    if len(free) > 1:  # what a crash left when we renewed the adopted token is no candidate
+        free = [token for token in free if not looks_unstored(spec, token, ledger)] or free
     if len(free) > 1:
         ids = ", ".join(token.id for token in free)
         why = Why(Reason.ADOPT_AMBIGUOUS, f"{len(free)} live tokens have this name: {ids}")

@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 
 from reconciler.core.changes import Blocked, Change, Clean, Revoke, Unmanaged
 from reconciler.core.claims import namesakes
+from reconciler.core.orphans import is_orphan
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import TokenRef
-from reconciler.core.spec import Location, TokenSpec, UnmanagedAction
+from reconciler.core.spec import Location, UnmanagedAction
 from reconciler.core.tokens import LiveToken, TokenId, Unread, UserId
 from reconciler.core.world import Holding, Ledger
 
@@ -49,10 +50,24 @@ def removed_entries(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:
     wanted = ledger.world.wanted
     known = {address for spec in wanted.specs for address in spec.addresses}
     known |= {stone.address for stone in wanted.tombstones}
+    unsure = set(_names_of_unread_users(ledger))
     for address in sorted(set(ledger.ours) - known):
+        if address.name in unsure:
+            continue  # said where its entry is blocked
         why = Why(Reason.REMOVED, "its entry is gone from the file")
         sentence = _Sentence(address.name, address.user, why, None)
         yield from _remove(sentence, ledger.ours[address], [], ledger, spoken)
+
+
+def _names_of_unread_users(ledger: Ledger) -> Iterator[str]:
+    """Names whose user may be one that a receipt knows under the id that nobody found today."""
+    world = ledger.world
+    for spec in world.wanted.specs:
+        if isinstance(world.live.get(spec.user), Unread):
+            yield from (spec.name, *spec.previously)
+    for stone in world.wanted.tombstones:
+        if isinstance(world.live.get(stone.user), Unread):
+            yield stone.name
 
 
 def _remove(
@@ -64,10 +79,7 @@ def _remove(
 ) -> Iterator[Change]:
     refs = {ref for holding in holdings for ref in holding.receipt.named}
     refs |= {TokenRef(token.user, token.id) for token in named}
-    protected = (
-        any(h.receipt.protect for h in holdings)
-        and sentence.name not in ledger.world.requests.allow_revoke
-    )
+    protected = any(holding.receipt.protect for holding in holdings)
     for ref in sorted(refs):
         token = ledger.find(ref)
         if token is None or ref.id in spoken or ref in ledger.held:
@@ -85,7 +97,7 @@ def _sentenced(sentence: _Sentence, token: LiveToken, ledger: Ledger, *, protect
     if (other := ledger.other_set(token)) is not None:
         why = Why(Reason.OTHER_SET, f"{token.id} is in a receipt of set {other}")
         return Blocked(sentence.name, token.user, why, sentence.where, token)
-    if protected:
+    if protected and not {sentence.name, token.id} & ledger.world.requests.allow_revoke:
         why = Why(Reason.PROTECTED, f"{sentence.why.text}, but its receipt says protect: true")
         return Blocked(sentence.name, token.user, why, sentence.where, token)
     places = tuple(ledger.places_of.get(TokenRef(token.user, token.id), ()))
@@ -104,24 +116,12 @@ def orphans(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Revoke]:
     """Tokens that a run of ours minted and never stored. All conditions must hold."""
     for spec in ledger.world.wanted.specs:
         for token in ledger.by_name.get((spec.user, spec.live_name), ()):
-            if token.id not in spoken and _is_orphan(spec, token, ledger):
+            if token.id not in spoken and is_orphan(spec, token, ledger):
                 spoken.add(token.id)
                 why = Why(
                     Reason.ORPHAN, f"minted {token.created_at:%Y-%m-%d %H:%M} UTC, never stored"
                 )
                 yield Revoke(spec.name, token, (), why, spec.where)
-
-
-def _is_orphan(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> bool:
-    if token.created_by != ledger.world.principal or token.last_used is not None:
-        return False
-    if ledger.sets_naming.get(token.id):
-        return False
-    for place in spec.places:
-        known = ledger.world.registration(place.sink)
-        if known is None or token.created_at < known.since:
-            return False
-    return True
 
 
 def unmanaged(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:

@@ -51,6 +51,8 @@ def secret_is_in_every_sink(case: Case) -> Why | None:
         match lookup:
             case Absent():
                 return Why(Reason.MISSING, f"{place} holds no secret")
+            case Damaged(None, _, why):
+                return Why(Reason.MISSING, f"{place}: {why}")
             case Stored(receipt) if receipt.token != case.receipt.token:
                 return Why(Reason.MISSING, f"{place} holds the secret of {receipt.token.id}")
     return None

@@ -39,15 +39,17 @@ def plan_spec(spec: TokenSpec, ledger: Ledger, spoken: set[TokenId]) -> Iterator
     claimed = claim(spec, lookups, holdings, ledger)
     if isinstance(claimed, Blocked):
         spoken.update(ref.id for ref in named)
-        if spec.adopt is not False:
-            spoken.update(token.id for token in namesakes(spec, ledger))
+        spoken.update(token.id for token in namesakes(spec, ledger))
+        if isinstance(spec.adopt, str):
+            spoken.add(spec.adopt)
         yield claimed
         return
     verdict = _verdict(spec, lookups, named, claimed, ledger)
     yield verdict
-    if isinstance(verdict, Keep | Amend | Renew) and claimed.token is not None:
+    if claimed.token is not None:
         spoken.add(claimed.token.id)
-    successor = claimed.token if isinstance(verdict, Keep | Amend) else None
+    agreed = isinstance(verdict, Keep | Amend) and verdict.why.reason is not Reason.ENDED
+    successor = claimed.token if agreed else None
     yield from _superseded(spec, named, successor, ledger, spoken)
     if successor is not None:
         yield from leftovers(spec.name, holdings, ledger)
@@ -83,14 +85,29 @@ def _verdict(
     why = objection(case)
     if why is None:
         return _kept(case)
+    if receipt is None and ledger.blind:
+        text = "a sink could not be read; it may hold the receipt of the token to be adopted"
+        return Blocked(spec.name, spec.user, Why(Reason.UNREAD, text), spec.where, token)
     days = days_to_ask(spec.lifetime, world.now)
     if days is None:
         return Keep(spec, token, Why(Reason.ENDED, "its last day is here; nothing follows"))
     refs = {*named, TokenRef(token.user, token.id)}
     known = tuple(sorted(ref for ref in refs if ledger.may_exist(ref)))
     urgent = world.requests.compromised and spec.name in world.requests.rotate
-    doomed = tuple(ledger.live[ref] for ref in known if ref in ledger.live) if urgent else ()
+    doomed = _doomed(spec, known, ledger) if urgent else ()
     return Renew(spec, days, _targets(lookups), token, known, why, doomed)
+
+
+def _doomed(spec: TokenSpec, known: Iterable[TokenRef], ledger: Ledger) -> tuple[LiveToken, ...]:
+    """What a compromise takes away at once: all of its live tokens that nobody else holds."""
+    others = ledger.wanted_places - set(spec.places)
+    return tuple(
+        ledger.live[ref]
+        for ref in known
+        if ref in ledger.live
+        and ledger.other_set(ledger.live[ref]) is None
+        and others.isdisjoint(ledger.places_of.get(ref, ()))
+    )
 
 
 def _create(
@@ -153,6 +170,9 @@ def _superseded(
 def _retire(spec: TokenSpec, old: LiveToken, successor: LiveToken | None, ledger: Ledger) -> Change:
     if successor is None:
         return Wait(spec.name, old, Why(Reason.PENDING, "until its successor is in every sink"))
+    if (other := ledger.other_set(old)) is not None:
+        why = Why(Reason.OTHER_SET, f"{old.id} is in a receipt of set {other}")
+        return Blocked(spec.name, old.user, why, spec.where, old)
     staying = stay(Retirement(spec, old, successor, ledger.world.now))
     if staying is not None:
         return Wait(spec.name, old, staying.why, staying.until)

@@ -111,12 +111,16 @@ class Ledger:
         self.ours: dict[Address, list[Holding]] = defaultdict(list)
         self.sets_naming: dict[TokenId, set[SetName]] = defaultdict(set)
         self.places_of: dict[TokenRef, list[Place]] = defaultdict(list)
+        self.taken: dict[TokenRef, SetName] = {}
+        """What a receipt of another set names as its current token."""
         for holding in self.holdings:
             for ref in holding.receipt.named:
                 self.sets_naming[ref.id].add(holding.receipt.set)
             if holding.receipt.set == self.set:
                 self.ours[holding.receipt.address].append(holding)
                 self.places_of[holding.receipt.token].append(holding.place)
+            elif holding.receipt.set != BY_HAND:
+                self.taken[holding.receipt.token] = holding.receipt.set
         self.by_name: dict[tuple[UserId, str], list[LiveToken]] = defaultdict(list)
         for ref in sorted(self.live):
             self.by_name[ref.user, self.live[ref].name].append(self.live[ref])
@@ -149,7 +153,9 @@ class Ledger:
         return self.find(ref) is not None
 
     def other_set(self, token: LiveToken) -> SetName | None:
-        """Another set whose receipts name this token, if no receipt of ours does."""
+        """The other set that holds this token, or that names it while no receipt of ours does."""
+        if (holder := self.taken.get(TokenRef(token.user, token.id))) is not None:
+            return holder
         sets = self.sets_naming.get(token.id, set())
         return None if self.set in sets else min(sets, default=None)
 

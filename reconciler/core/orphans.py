@@ -1,0 +1,27 @@
+"""How a token that a run of ours minted and never stored is told from everybody else's (DESIGN §4).
+
+Nothing on the server says so: it takes every sign at once, and places that can be trusted.
+"""
+
+from __future__ import annotations
+
+from reconciler.core.receipts import Absent, Stored
+from reconciler.core.spec import TokenSpec
+from reconciler.core.tokens import LiveToken
+from reconciler.core.world import Ledger
+
+
+def is_orphan(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> bool:
+    """Whether no place can hold its secret. A value that no receipt describes might be just that."""
+    known = all(isinstance(ledger.world.at(place), Stored | Absent) for place in spec.places)
+    return known and looks_unstored(spec, token, ledger)
+
+
+def looks_unstored(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> bool:
+    """Made by us after we registered, never used, in no receipt."""
+    if token.created_by != ledger.world.principal or token.last_used is not None:
+        return False
+    if ledger.sets_naming.get(token.id):
+        return False
+    registrations = [ledger.world.registration(place.sink) for place in spec.places]
+    return all(known is not None and token.created_at >= known.since for known in registrations)
