@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -215,3 +216,31 @@ def test_no_secret_in_argv_or_environment_of_a_hook(stage: Stage) -> None:
     seen = (stage.folder / "seen").read_text(encoding="utf-8")
     assert not SECRET.search(seen)
     assert seen.endswith("a\n")
+
+
+def test_at_a_terminal_it_asks_and_shows_progress_and_a_no_changes_nothing(stage: Stage) -> None:
+    stage.tokens_file(*(f"name: t{n}" for n in range(5)))
+    for answer, code, made in (("n\n", 3, 0), ("y\n", 0, 5)):
+        out, status = at_a_terminal(stage, answer, "apply")
+        assert "Carry out these 6 actions?" in out
+        assert status == code
+        assert len(stage.live()) == made
+        assert not SECRET.search(out)
+
+
+def at_a_terminal(stage: Stage, answer: str, *argv: str) -> tuple[str, int]:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(stage.folder)
+        os.execv(sys.executable, [sys.executable, "-m", "reconciler", *argv])  # noqa: S606 - no shell
+    said = b""
+    answered = False
+    while True:
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:
+            break
+        if b"actions?" in said and not answered:
+            os.write(terminal, answer.encode())
+            answered = True
+    return said.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

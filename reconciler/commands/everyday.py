@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.commands import approval, verdict
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Renderers, Report, publish, write
+from reconciler.commands.progress import waiting
 from reconciler.commands.run import carry_out
 from reconciler.core.changes import Change, Register
 from reconciler.core.drift import drift_of
@@ -140,7 +141,9 @@ class Choice:
 def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: Choice) -> ExitCode:
     _warn(parts, desk)
     with parts.lock(), parts.writer() as api:
-        found = choice.of(make_plan(parts.look(api, requests)))
+        with waiting(desk, "reading tokens and sinks"):
+            world = parts.look(api, requests)
+        found = choice.of(make_plan(world))
         if output.format == "text":
             desk.show(text.plan(found, output.style))
         if found.stops:
@@ -177,7 +180,7 @@ def plan_renderers(found: Plan, style: text.Style) -> Renderers:
 
 def _look(parts: Parts, desk: Desk, requests: Requests) -> Plan:
     _warn(parts, desk)
-    with parts.reader() as api:
+    with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
         return make_plan(parts.look(api, requests))
 
 

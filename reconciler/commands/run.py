@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reconciler.commands import hooks, verdict
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Renderers, write
+from reconciler.commands.progress import counting
 from reconciler.core.outcome import Outcome, Result
 from reconciler.core.plan import Plan
 from reconciler.engine import Engine
@@ -24,17 +25,16 @@ if TYPE_CHECKING:
 def carry_out(plan: Plan, ports: Ports, desk: Desk, output: Output, wanted: Hooks) -> ExitCode:
     """Let the engine work, say what happened, and judge it."""
     labels = Labels(plan)
-
-    def tell(result: Result) -> None:
-        line = text.result_line(result, labels, output.style)
-        if output.format == "text":
-            desk.show(line)
-        else:
-            desk.note(line)
+    say = desk.show if output.format == "text" else desk.note
 
     interrupts = Interrupts(lambda: engine.in_flight())  # noqa: PLW0108 - made before the engine
-    engine = Engine(ports, tell, interrupts.stopped)
-    with interrupts:
+    with interrupts, counting(desk, len(plan.effects)) as ended:
+
+        def tell(result: Result) -> None:
+            say(text.result_line(result, labels, output.style))
+            ended()
+
+        engine = Engine(ports, tell, interrupts.stopped)
         outcome = engine.apply(plan.effects)
     _publish(plan, outcome, desk, output, labels)
     code = verdict.of_run(plan, outcome)
