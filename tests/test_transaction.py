@@ -1,0 +1,178 @@
+"""One token as a transaction, against the emulator and real files, where the wire alone cannot lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from worlds import spec
+
+from reconciler.api.endpoint import Endpoint
+from reconciler.api.service import HttpTokenApi, writer
+from reconciler.core.changes import Create, Renew, Target
+from reconciler.core.outcome import Status
+from reconciler.core.ports import Minted
+from reconciler.core.reasons import Reason, Why
+from reconciler.core.receipts import ABSENT, Place, SinkName
+from reconciler.core.secret import Secret
+from reconciler.core.tokens import UserId
+from reconciler.emulator import Call, Clock, Emulator, Fault, serve
+from reconciler.emulator import Status as Answer
+from reconciler.errors import Forbidden, SinkRefused, SinkUnsure
+from reconciler.sinks.file_raw import RawSink
+from reconciler.transaction import Ports, mint
+
+LOCAL = SinkName("local")
+
+
+@dataclass
+class Bench:
+    emulator: Emulator
+    api: HttpTokenApi
+    sink: RawSink
+    effect: Create
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(self.api, {LOCAL: self.sink})
+
+    def live(self) -> list[str]:
+        return [token.id for token in self.emulator.tokens(self.effect.spec.user)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    emulator = Emulator(clock=Clock())
+    us = emulator.add_user("us", role="admin", service_user=True)
+    bot = UserId(emulator.add_user("bot", role="user", service_user=True))
+    folder = tmp_path / "s"
+    folder.mkdir(mode=0o700)
+    place = Place(LOCAL, "a")
+    wanted = spec("a", user=bot, places=(place,))
+    effect = Create(wanted, 90, (Target(place, ABSENT),), (), Why(Reason.NEW, ""))
+    with serve(emulator) as url, writer(Endpoint(url, Secret(emulator.issue(us, "x")))) as api:
+        yield Bench(emulator, api, RawSink(folder, strict=False), effect)
+
+
+class Warped:
+    """The real API, whose fresh tokens come back changed, as a strange server's would."""
+
+    def __init__(self, bench: Bench, **changes: object) -> None:
+        self._api, self._changes = bench.api, changes
+
+    def create(self, user: UserId, live_name: str, days: int) -> Minted:
+        minted = self._api.create(user, live_name, days)
+        if "days" in self._changes:
+            longer = minted.token.expires_at + timedelta(days=1)
+            return replace(minted, token=replace(minted.token, expires_at=longer))
+        return replace(minted, secret=Secret("nbp_" + "0" * 36))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._api, name)
+
+
+class Breaking(RawSink):
+    """The real sink, with one failure after the write."""
+
+    failure: Exception = RuntimeError("nbp_" + "0" * 36)
+
+    def put(self, *args: object) -> None:  # type: ignore[override]
+        super().put(*args)  # type: ignore[arg-type]
+        raise self.failure
+
+
+def test_a_whole_transaction(bench: Bench) -> None:
+    result = mint(bench.effect, bench.ports)
+    assert result.status is Status.DONE
+    assert bench.live() == [result.token]
+
+
+@pytest.mark.parametrize("warp", ["days", "secret"])
+def test_a_token_that_is_not_what_was_asked_for_is_revoked(bench: Bench, warp: str) -> None:
+    ports = Ports(Warped(bench, **{warp: True}), {LOCAL: bench.sink})  # type: ignore[arg-type]
+    result = mint(bench.effect, ports)
+    assert result.status is Status.ROLLED_BACK
+    assert bench.live() == []
+    assert not (bench.sink.folder / "a").exists()
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("nbp_" + "0" * 36), SinkUnsure("half written")])
+def test_after_an_unclear_write_the_token_stays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    monkeypatch.setattr(Breaking, "failure", failure)
+    sink = Breaking(bench.sink.folder, strict=False)
+    result = mint(bench.effect, Ports(bench.api, {LOCAL: sink}))
+    assert result.status is Status.UNCERTAIN
+    assert bench.live() == [result.token]
+    assert "nbp_" not in result.text
+
+
+def test_a_sink_that_fails_its_preflight_costs_no_token(bench: Bench) -> None:
+    (bench.sink.folder / "a").symlink_to("/etc/passwd")
+    with pytest.raises(SinkRefused):
+        mint(bench.effect, bench.ports)
+    assert bench.live() == []
+    assert not [r for r in bench.emulator.requests if r.method == "POST"]
+
+
+def test_a_server_that_refuses_costs_nothing(bench: Bench) -> None:
+    bench.emulator.faults.add(Fault(method="POST", when="before", action=Answer(403, "no")))
+    with pytest.raises(Forbidden):
+        mint(bench.effect, bench.ports)
+
+
+def test_what_another_run_wrote_meanwhile_is_seen_when_reading_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Overwritten(RawSink):
+        def read(self, key: str) -> object:  # type: ignore[override]
+            (self.folder / key).write_text("another's", encoding="utf-8")
+            return super().read(key)
+
+    sink = Overwritten(bench.sink.folder, strict=False)
+    result = mint(bench.effect, Ports(bench.api, {LOCAL: sink}))
+    assert result.status is Status.UNCERTAIN
+    assert bench.live() == [result.token]
+
+
+def test_an_unread_place_after_the_write_is_unclear(bench: Bench) -> None:
+    class Unreadable(RawSink):
+        def read(self, key: str) -> object:  # type: ignore[override]
+            raise SinkUnsure("disk gone")
+
+    result = mint(bench.effect, Ports(bench.api, {LOCAL: Unreadable(bench.sink.folder, strict=False)}))
+    assert result.status is Status.UNCERTAIN
+
+
+def test_verification_that_cannot_be_made_leaves_the_token(bench: Bench) -> None:
+    def cannot(secret: Secret) -> bool:
+        raise Forbidden("no")
+
+    result = mint(bench.effect, Ports(bench.api, {LOCAL: bench.sink}, cannot))
+    assert result.status is Status.UNCERTAIN
+    assert "not verified" in result.text
+    elsewhere = replace(bench.effect, targets=(Target(Place(LOCAL, "b"), ABSENT),))
+    proved = mint(elsewhere, Ports(bench.api, {LOCAL: bench.sink}, bench.api.authenticates))
+    assert proved.status is Status.DONE
+
+
+@pytest.mark.parametrize(("gone", "status"), [(True, Status.DONE), (False, Status.UNCERTAIN)])
+def test_an_old_token_that_should_go_at_once(bench: Bench, gone: bool, status: Status) -> None:
+    bench.emulator.issue(bench.effect.spec.user, "old", days=9)
+    (old,) = bench.emulator.tokens(bench.effect.spec.user)
+    if gone:
+        bench.emulator.faults.add(
+            Fault(method="DELETE", when="before", action=Call(lambda: bench.emulator.forget(old.id)))
+        )
+    else:
+        fault = Fault(method="DELETE", when="before", action=Answer(500, "x"))
+        bench.emulator.faults.add(fault)
+    create = bench.effect
+    renew = Renew(create.spec, 90, create.targets, old, (), create.why, (old,))
+    result = mint(renew, bench.ports)
+    assert result.status is status
+    assert (old.id in bench.live()) is not gone
