@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from reconciler import __version__
 from reconciler.cli import automation, everyday, setup, tokens
 
 _SECTIONS: Final = {
@@ -32,6 +33,7 @@ class _Grouped(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(__version__, "--version", message="netbird-tokens %(version)s")
 @click.pass_context
 def app(ctx: click.Context) -> None:
     r"""NetBird personal access tokens as code.

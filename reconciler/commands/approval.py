@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.core.changes import Effect
 from reconciler.core.plan import Plan, decision, digest_of
+from reconciler.core.subjects import action_of
 from reconciler.errors import PlanMismatch, UsageError
 
 _EFFECTS = ("register", "create", "renew", "amend", "revoke", "clean")
@@ -46,8 +47,8 @@ def narrowed(found: Plan, saved: Path | None) -> Plan:
             )
     keys = {_key(decided) for decided in wanted}
     effects = [effect for key, effect in fresh.items() if key in keys]
-    rest = [change for change in found.changes if change not in found.effects]
-    return found.only([*effects, *rest])
+    remarks = [change for change in found.changes if action_of(change) not in _EFFECTS]
+    return found.only([*effects, *remarks])
 
 
 def _check(document: dict[str, Any], found: Plan) -> None:
