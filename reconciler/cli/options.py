@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from reconciler.commands.desk import Desk
-    from reconciler.commands.everyday import Output
+    from reconciler.commands.output import Output
     from reconciler.core.world import Requests
     from reconciler.wiring import Parts
 
@@ -89,8 +89,7 @@ def parts_of(values: dict[str, Any]) -> Parts:
 
 def output_of(values: dict[str, Any]) -> Output:
     """How to show results."""
-    from reconciler.commands.everyday import Output  # noqa: PLC0415 - see parts_of
-    from reconciler.commands.output import Report  # noqa: PLC0415 - same
+    from reconciler.commands.output import Output, Report  # noqa: PLC0415 - see parts_of
     from reconciler.reports.text import Detail, Style  # noqa: PLC0415 - same
 
     reports = []

@@ -16,7 +16,8 @@ from typing import Final
 
 from reconciler.commands import everyday
 from reconciler.commands.desk import Desk
-from reconciler.commands.everyday import Consent, Output
+from reconciler.commands.everyday import Consent
+from reconciler.commands.output import Output
 from reconciler.core.world import Requests
 from reconciler.emulator import Clock, Drop, Emulator, Fault, serve
 from reconciler.errors import ExitCode

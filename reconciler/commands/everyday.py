@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.commands import approval, verdict
 from reconciler.commands.desk import Desk
-from reconciler.commands.output import Renderers, Report, publish, write
+from reconciler.commands.output import Output, Renderers, publish, write
 from reconciler.commands.progress import waiting
 from reconciler.commands.run import carry_out
 from reconciler.core.changes import Change, Register
@@ -24,15 +24,6 @@ from reconciler.source.advice import closest
 from reconciler.wiring import Parts
 
 _DUE = (Reason.DUE, Reason.SUPERSEDED, Reason.EXPIRED, Reason.LEFTOVER)
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """How results are shown: `--format`, `--report`, and the style of text."""
-
-    format: str = "text"
-    reports: tuple[Report, ...] = ()
-    style: text.Style = field(default_factory=text.Style)
 
 
 def plan(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.commands.desk import Desk
 from reconciler.errors import UsageError
+from reconciler.reports import text
 
 Renderers = Mapping[str, Callable[[], str]]
 """Format name to the function that renders it."""
@@ -21,6 +22,15 @@ class Report:
 
     format: str
     path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How results are shown: `--format`, `--report`, and the style of text."""
+
+    format: str = "text"
+    reports: tuple[Report, ...] = ()
+    style: text.Style = field(default_factory=text.Style)
 
 
 def publish(desk: Desk, renderers: Renderers, shown: str, reports: tuple[Report, ...]) -> None:
@@ -36,13 +46,13 @@ def _renderer(renderers: Renderers, name: str) -> Callable[[], str]:
     return renderers[name]
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: str) -> None:
     """Replace a file as a whole, so that a reader never sees half of it. Raises UsageError."""
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as temporary:
-            temporary.write(text)
+            temporary.write(content)
         Path(temporary.name).chmod(0o666 & ~_umask())
         Path(temporary.name).replace(path)
     except OSError as error:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from reconciler.commands import hooks, verdict
 from reconciler.commands.desk import Desk
-from reconciler.commands.output import Renderers, write
+from reconciler.commands.output import Output, Renderers, write
 from reconciler.commands.progress import counting
 from reconciler.core.outcome import Outcome, Result
 from reconciler.core.plan import Plan
@@ -17,9 +15,6 @@ from reconciler.reports.lines import Labels
 from reconciler.signals import Interrupts
 from reconciler.source.config import Hooks
 from reconciler.transaction import Ports
-
-if TYPE_CHECKING:
-    from reconciler.commands.everyday import Output
 
 
 def carry_out(plan: Plan, ports: Ports, desk: Desk, output: Output, wanted: Hooks) -> ExitCode:

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 from reconciler.api.service import HttpTokenApi, HttpTokenReader
 from reconciler.commands.desk import Desk
-from reconciler.commands.everyday import Output
-from reconciler.commands.output import publish
+from reconciler.commands.output import Output, publish
 from reconciler.core.changes import Create, Target
 from reconciler.core.outcome import Status
 from reconciler.core.reasons import Reason, Why
