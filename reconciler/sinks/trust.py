@@ -54,7 +54,7 @@ def check_file(found: os.stat_result, path: Path) -> None:
     """A file that we read."""
     if not stat.S_ISREG(found.st_mode):
         raise Unsafe(f"{path} is no regular file", "move it away, or choose another place")
-    if found.st_nlink != 1:
+    if found.st_nlink > 1:  # none at all: replaced while we read; what we have is whole, and old
         raise Unsafe(f"{path} has a second name (hard link)", f"find it, then remove {path}")
     if os.geteuid() != 0:
         _check_owner(found, path)
