@@ -135,12 +135,7 @@ class Ledger:
         }
         """What some spec's own place names as its current token: never retired."""
         self.own = _own_credential(world)
-        self.blind = any(isinstance(sink, Unread) for sink in world.sinks.values()) or any(
-            isinstance(entry, Unread)
-            for sink in world.sinks.values()
-            if isinstance(sink, Inventory)
-            for entry in sink.entries.values()
-        )
+        self.blind = any(map(_is_partly_unread, world.sinks.values()))
         """Whether some receipt may have escaped us: then nothing can be called nobody's."""
 
     def find(self, ref: TokenRef) -> LiveToken | Unread | None:
@@ -162,6 +157,12 @@ class Ledger:
     def current(self) -> set[TokenRef]:
         """The live tokens that receipts of this set name as their current one."""
         return {ref for ref in self.places_of if ref in self.live}
+
+
+def _is_partly_unread(sink: Inventory | Unread) -> bool:
+    return isinstance(sink, Unread) or any(
+        isinstance(entry, Unread) for entry in sink.entries.values()
+    )
 
 
 def _own_credential(world: World) -> frozenset[TokenId]:
