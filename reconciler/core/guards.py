@@ -5,6 +5,7 @@ is not the one it was. Judged on the whole set. Each override names the exceptio
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Iterator
 
 from reconciler.core.changes import Create, Revoke
@@ -154,5 +155,4 @@ def _unregistered(change: Create, world: World) -> bool:
 
 def _flags(flag: str, names: Iterable[str]) -> str:
     """What to paste into a shell; names come from files and servers and may hold anything."""
-    quoted = (name.replace("'", "'\\''") for name in dict.fromkeys(names))
-    return " ".join(f"{flag} '{name}'" for name in quoted) or flag
+    return " ".join(f"{flag} {shlex.quote(name)}" for name in dict.fromkeys(names)) or flag
