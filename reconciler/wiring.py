@@ -5,10 +5,10 @@ A value comes from the flag, else the environment, else the config, else the def
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ from reconciler.transaction import Ports
 CLOUD: Final = "https://api.netbird.io"
 _CREDENTIALS: Final = ("NB_PAT", "NETBIRD_API_TOKEN")
 _URLS: Final = ("NB_MANAGEMENT_URL", "NETBIRD_API_URL")
+_SKEW: Final = timedelta(minutes=1)
 _CONFIG: Final = ".netbird-tokens.yaml"
 _TOKEN_FILES: Final = ("tokens.yaml", "tokens.yml", "tokens")
 
@@ -55,13 +56,22 @@ class Setting:
     source: str
 
 
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Parts:
-    """Everything a command works with; each part is made when first asked for."""
+    """Everything a command works with; each part is made when first asked for.
+
+    Attributes:
+        now: This machine's clock; good for warnings, never for ages.
+    """
 
     where: Where
     env: Mapping[str, str]
     folder: Path = field(default_factory=Path)
+    now: Callable[[], datetime] = _utc
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
@@ -111,7 +121,7 @@ class Parts:
     @cached_property
     def loaded(self) -> Loaded:
         """The set, and the warnings of its files."""
-        return load_set(self.files, self.config, self.keys, datetime.now(UTC).date())
+        return load_set(self.files, self.config, self.keys, self.now().date())
 
     @cached_property
     def management_url(self) -> Setting:
@@ -164,6 +174,11 @@ class Parts:
         if lock is None:
             return nullcontext()
         return LOCK_TYPES[lock.type](lock.options, self.config.base, self.where.lock_timeout)
+
+    def skew(self, server_time: datetime) -> timedelta | None:
+        """How far this machine's clock is off the server's, if that is worth a word."""
+        off = abs(self.now() - server_time)
+        return off if off > _SKEW else None
 
     def ports(self, api: HttpTokenApi) -> Ports:
         return Ports(api, self.sinks, api.authenticates if self.config.verify else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,33 @@ def test_every_command_is_in_the_readme_and_has_an_example() -> None:
     for name, command in app.commands.items():
         assert f"`{name}" in table, name
         assert f"netbird-tokens {name}" in (command.help or ""), name
+
+
+@pytest.mark.parametrize("name", sorted(app.commands))
+def test_the_example_in_every_help_text_runs(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("NETBIRD_TOKENS_FAST", "1")
+    if name != "init":
+        stage.tokens_file("name: terraform")
+        stage.run("plan", "--out", "plan.json")
+    if name == "rotate":
+        stage.run("apply", "--yes")
+    shown = re.search(r"Example:\n\s*(.*)", app.commands[name].help or "")
+    assert shown is not None
+    line = shown[1].removeprefix("source <(").removesuffix(")").split(" > ")[0]
+    argv = shlex.split(line)[1:] + (["--yes"] if name == "rotate" else [])
+    asks_or_misses = {"apply": 3, "inspect": 3, "revoke": 3, "drift": 2, "plan": 2}
+    ran = stage.run(*argv)
+    assert ran.code == asks_or_misses.get(name, 0), ran
+    assert "Usage:" not in ran.err
+
+
+def test_a_clock_that_is_off_is_mentioned(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    assert "clock" not in stage.run("plan").err
+    stage.pass_time(hours=2, minutes=5)
+    assert "clock is 2 hours off" in stage.run("plan").err
 
 
 def test_every_exit_code_is_in_the_readme() -> None:

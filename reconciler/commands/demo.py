@@ -89,7 +89,7 @@ def _stage(desk: Desk, pause: float) -> Iterator[_Stage]:
         serve(emulator) as url,
     ):
         Path("tokens.yaml").write_text(_FILE, encoding="utf-8")
-        parts = Parts(Where(management_url=url), {"NB_PAT": credential})
+        parts = Parts(Where(management_url=url), {"NB_PAT": credential}, now=clock.now)
         yield _Stage(desk, emulator, clock, parts, bot, pause)
 
 

@@ -17,9 +17,10 @@ from reconciler.core.plan import Plan
 from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
 from reconciler.core.subjects import name_of
-from reconciler.core.world import Requests
+from reconciler.core.world import Requests, World
 from reconciler.errors import ExitCode, GuardStop, UsageError
 from reconciler.reports import json, markdown, tables, text
+from reconciler.reports.lines import ago
 from reconciler.source.advice import closest
 from reconciler.wiring import Parts
 
@@ -134,6 +135,7 @@ def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: C
     with parts.lock(), parts.writer() as api:
         with waiting(desk, "reading tokens and sinks"):
             world = parts.look(api, requests)
+        _warn_of_skew(parts, desk, world)
         found = choice.of(make_plan(world))
         if output.format == "text":
             desk.show(text.plan(found, output.style))
@@ -172,7 +174,15 @@ def plan_renderers(found: Plan, style: text.Style) -> Renderers:
 def _look(parts: Parts, desk: Desk, requests: Requests) -> Plan:
     _warn(parts, desk)
     with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
-        return make_plan(parts.look(api, requests))
+        world = parts.look(api, requests)
+    _warn_of_skew(parts, desk, world)
+    return make_plan(world)
+
+
+def _warn_of_skew(parts: Parts, desk: Desk, world: World) -> None:
+    skew = parts.skew(world.now)
+    if skew is not None:
+        desk.note(f"this machine's clock is {ago(skew)} off the server's; the server's counts")
 
 
 def _warn(parts: Parts, desk: Desk) -> None:

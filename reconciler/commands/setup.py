@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,6 @@ from reconciler.errors import ExitCode, Forbidden, NetbirdTokensError, UsageErro
 from reconciler.reports.escape import terminal
 from reconciler.wiring import Parts
 
-_SKEW: Final = timedelta(minutes=1)
 _POWERFUL: Final = ("admin", "owner")
 
 _TOKENS: Final = """\
@@ -143,7 +142,7 @@ def _checks(parts: Parts) -> Iterator[tuple[str, str | NetbirdTokensError]]:
         current = next(user for user in users if user.is_current)
         yield "credential", f"{terminal(current.name or current.id)}, role {current.role}"
         yield "role", _role(current)
-        yield _clock(now)
+        yield _clock(parts, now)
     except NetbirdTokensError as error:
         yield "credential", error
     try:
@@ -180,9 +179,9 @@ def _role(user: User) -> str | NetbirdTokensError:
     )
 
 
-def _clock(now: datetime) -> tuple[str, str | NetbirdTokensError]:
-    skew = abs(datetime.now(UTC) - now)
-    if skew > _SKEW:
+def _clock(parts: Parts, now: datetime) -> tuple[str, str | NetbirdTokensError]:
+    skew = parts.skew(now)
+    if skew is not None:
         text = f"this machine is {skew} off the server's clock; plans use the server's"
         return "clock", UsageError(text, hint="set the clock of this machine")
     return "clock", "agrees with the server's"
