@@ -15,6 +15,7 @@ _DST: Final = timedelta(hours=1)
 """The server adds calendar days in its own time zone: an hour more than n days at most (§6)."""
 
 _SHORT_LIFE: Final = timedelta(days=10, hours=1)
+_TICK: Final = timedelta(microseconds=1)
 _SPREAD: Final = 10
 """The jitter is at most a tenth of the window, and of the life before it."""
 
@@ -42,7 +43,8 @@ def window(lifetime: timedelta, renew_before: RenewBefore | None) -> timedelta:
         return min(renew_before * DAY, lifetime)
     if renew_before is None:
         renew_before = Fraction(1, 2) if lifetime <= _SHORT_LIFE else Fraction(1, 3)
-    return lifetime * renew_before.numerator / renew_before.denominator
+    whole = lifetime // _TICK * renew_before.numerator // renew_before.denominator
+    return timedelta(microseconds=whole)
 
 
 def jitter(set_name: SetName, name: str, room: timedelta) -> timedelta:
