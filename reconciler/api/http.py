@@ -7,6 +7,7 @@ and `~/.netrc` are off; proxy variables and REQUESTS_CA_BUNDLE are read once, at
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -156,6 +157,9 @@ def _bundle(verify: bool | str | None) -> bool | str:  # noqa: FBT001 - the unio
 
 
 def _session(endpoint: Endpoint, root: str, methods: frozenset[str]) -> requests.Session:
+    # urllib3 warns of headers that it cannot read, and quotes them. Where a frame is broken, the body
+    # of a create, secret and all, stands among them.
+    logging.getLogger("urllib3.connection").setLevel(logging.CRITICAL)
     session = _Session()
     environment = session.merge_environment_settings(root, {}, None, None, None)
     session.trust_env = False

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
-from http.client import RemoteDisconnected
+from http.client import HTTPException, RemoteDisconnected
 from typing import Final
 
 from requests import RequestException
@@ -30,6 +30,7 @@ _WORDS: Final = {
     IncompleteRead: "the answer broke off",
     RemoteDisconnected: "the connection was closed without an answer",
     ReadTimeoutError: "no answer in time",
+    HTTPException: "the answer is no HTTP",  # its text quotes the answer, wherever that broke
 }
 
 
@@ -144,11 +145,11 @@ def _is_refused_tunnel(cause: BaseException) -> bool:
 
 
 def _reason(causes: tuple[BaseException, ...]) -> str:
-    """What went wrong at the bottom; never the text of a malformed URL, it may hold a password."""
+    """What went wrong at the bottom; quotes the system, never an answer or a URL with a password."""
     root = causes[-1]
     for kind, words in _WORDS.items():
         if isinstance(root, kind):
             return words
-    if isinstance(root, RequestException) and len(causes) == 1:
-        return type(root).__name__
-    return printable(str(root)) or type(root).__name__
+    if isinstance(root, (OSError, ConnectTimeoutError)) and not isinstance(root, RequestException):
+        return printable(str(root))
+    return type(root).__name__
