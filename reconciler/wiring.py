@@ -173,6 +173,11 @@ class Parts:
         lock = self.config.lock
         if lock is None:
             return nullcontext()
+        if lock.type not in LOCK_TYPES:
+            raise UsageError(
+                f"lock type {lock.type!r} is not available yet",
+                hint=f"use one of {', '.join(LOCK_TYPES)}",
+            )
         return LOCK_TYPES[lock.type](lock.options, self.config.base, self.where.lock_timeout)
 
     def skew(self, server_time: datetime) -> timedelta | None:

@@ -119,3 +119,12 @@ def test_10_hook(stage: Stage) -> None:
     stage.config("hooks: {deploy: [['false']]}\n")
     assert stage.run("apply", "--yes").code == 10
     assert stage.run("apply", "--yes").code == 0
+
+
+def test_3_a_lock_that_is_not_built_yet_is_refused_before_anything(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    stage.config("lock: {type: http, url: 'https://lock.example'}\n")
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 3
+    assert "not available yet" in ran.err
+    assert stage.live() == {}
