@@ -156,6 +156,33 @@ def test_silence_is_uncertain_for_a_write_and_unavailable_for_a_read(
             api.users()
 
 
+def test_cookies_are_neither_kept_nor_sent(raw_servers: RawServers, credential: Secret) -> None:
+    cookie = answered(b"[]", "Set-Cookie: route=7; Path=/")
+    server = raw_servers.start(cookie, cookie, cookie)
+    with client(server.url, credential) as api:
+        for _ in range(3):
+            api.users()
+        assert list(api._reading._session.cookies) == []
+    assert b"route=7" not in b"".join(server.heard)
+
+
+def test_the_time_is_that_of_the_first_good_answer(
+    raw_servers: RawServers, credential: Secret
+) -> None:
+    dates = [f"Date: Sun, 01 Mar 2026 12:00:0{second} GMT" for second in range(4)]
+    server = raw_servers.start(
+        answered(b"busy", dates[0], status="503 Service Unavailable"),
+        answered(b"[]", dates[1]),
+        answered(b"[]", dates[2]),
+        answered(b"[]", dates[3]),
+    )
+    with client(server.url, credential) as api:
+        assert api.server_time().second == 1
+        api.users()
+        assert api.server_time().second == 1
+    assert len(server.heard) == 3
+
+
 @pytest.mark.parametrize(
     ("location", "named"),
     [
