@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.core.changes import Blocked
+from reconciler.core.ledger import Holding, Ledger
 from reconciler.core.orphans import looks_unstored
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Damaged, Lookup, Place, Receipt, SetName, Stored, TokenRef
 from reconciler.core.spec import TokenSpec, Tombstone
 from reconciler.core.tokens import LiveToken, Unread
-from reconciler.core.world import BY_HAND, Holding, Ledger
+from reconciler.core.world import BY_HAND
 
 _NEW = Why(Reason.NEW, "no sink holds a secret for it")
 
@@ -132,7 +133,11 @@ def _by_adoption(spec: TokenSpec, ledger: Ledger) -> Claim | Blocked:
             text = f"user {spec.user} has no token {spec.adopt}"
             return Blocked(spec.name, spec.user, Why(Reason.ADOPT_MISSING, text), spec.where)
         return _adopt(spec, chosen, ledger)
-    free = [token for token in namesakes(spec, ledger) if token.works(ledger.world.now)]
+    free = [
+        token
+        for token in namesakes(spec, ledger)
+        if token.works(ledger.world.now) and ledger.set not in ledger.sets_naming.get(token.id, ())
+    ]
     if len(free) > 1:  # what a crash left when we renewed the adopted token is no candidate
         free = [token for token in free if not looks_unstored(spec, token, ledger)] or free
     if len(free) > 1:

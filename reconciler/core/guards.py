@@ -9,11 +9,12 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from reconciler.core.changes import Create, Revoke
+from reconciler.core.ledger import Ledger
 from reconciler.core.plan import Guard, Plan
 from reconciler.core.reasons import Reason
 from reconciler.core.receipts import Inventory, TokenRef
 from reconciler.core.tokens import Unread
-from reconciler.core.world import Ledger, World
+from reconciler.core.world import World
 
 _REMOVALS = (Reason.TOMBSTONE, Reason.REMOVED, Reason.UNMANAGED_REVOKED)
 

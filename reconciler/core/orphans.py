@@ -5,10 +5,10 @@ Nothing on the server says so: it takes every sign at once, and places that can 
 
 from __future__ import annotations
 
+from reconciler.core.ledger import Ledger
 from reconciler.core.receipts import Absent, Stored
 from reconciler.core.spec import TokenSpec
 from reconciler.core.tokens import LiveToken
-from reconciler.core.world import Ledger
 
 
 def is_orphan(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> bool:

@@ -24,11 +24,12 @@ from reconciler.core.changes import (
     Unmanaged,
     Wait,
 )
+from reconciler.core.ledger import Ledger
 from reconciler.core.reasons import Cause
 from reconciler.core.receipts import SetName
 from reconciler.core.subjects import action_of, name_of, refs_of, user_of
 from reconciler.core.tokens import UserId
-from reconciler.core.world import Ledger, World
+from reconciler.core.world import World
 
 _ORDER: Final = (Register, Create, Renew, Amend, Revoke, Clean, Blocked, Wait, Unmanaged, Keep)
 _EFFECTS: Final = (Register, Create, Renew, Amend, Revoke, Clean)

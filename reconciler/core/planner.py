@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from reconciler.core.changes import Change, Create, Register, Renew
 from reconciler.core.guards import judge
+from reconciler.core.ledger import Ledger
 from reconciler.core.plan import Gap, Plan
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Inventory, Registration, SinkName
@@ -18,7 +19,7 @@ from reconciler.core.removal import orphans, removed_entries, tombstones, unmana
 from reconciler.core.specs import plan_spec
 from reconciler.core.tokens import TokenId, Unread
 from reconciler.core.withhold import withhold
-from reconciler.core.world import Ledger, World
+from reconciler.core.world import World
 
 
 def make_plan(world: World) -> Plan:

@@ -11,12 +11,12 @@ from fnmatch import fnmatchcase
 
 from reconciler.core.changes import Blocked, Change, Clean, Revoke, Unmanaged
 from reconciler.core.claims import namesakes
+from reconciler.core.ledger import Holding, Ledger
 from reconciler.core.orphans import is_orphan
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import TokenRef
 from reconciler.core.spec import Location, UnmanagedAction
 from reconciler.core.tokens import LiveToken, TokenId, Unread, UserId
-from reconciler.core.world import Holding, Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +100,17 @@ def _sentenced(sentence: _Sentence, token: LiveToken, ledger: Ledger, *, protect
     if protected and not {sentence.name, token.id} & ledger.world.requests.allow_revoke:
         why = Why(Reason.PROTECTED, f"{sentence.why.text}, but its receipt says protect: true")
         return Blocked(sentence.name, token.user, why, sentence.where, token)
-    places = tuple(ledger.places_of.get(TokenRef(token.user, token.id), ()))
-    return Revoke(sentence.name, token, places, sentence.why, sentence.where)
+    cleanup = ledger.emptied_by(token)
+    return Revoke(sentence.name, token, cleanup, sentence.why, sentence.where)
 
 
 def leftovers(name: str, holdings: Iterable[Holding], ledger: Ledger) -> Iterator[Clean]:
     """Secrets of dead tokens, at places that no spec uses."""
     for holding in holdings:
         ref = holding.receipt.token
-        if holding.place not in ledger.wanted_places and not ledger.may_exist(ref):
+        if holding.place in ledger.wanted_places or ledger.may_exist(ref):
+            continue
+        if ledger.is_spent(holding.receipt):
             yield Clean(name, ref, holding.place, Why(Reason.LEFTOVER, f"{ref.id} is gone"))
 
 

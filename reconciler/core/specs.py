@@ -19,6 +19,7 @@ from reconciler.core.changes import (
     Wait,
 )
 from reconciler.core.claims import Claim, claim, namesakes
+from reconciler.core.ledger import Holding, Ledger, stored
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Absent, Lookup, Place, Receipt, TokenRef, version_of
 from reconciler.core.removal import leftovers
@@ -26,7 +27,6 @@ from reconciler.core.rules import Case, Retirement, objection, stay
 from reconciler.core.spec import TokenSpec
 from reconciler.core.timing import days_to_ask, renews_at
 from reconciler.core.tokens import LiveToken, TokenId, Unread
-from reconciler.core.world import Holding, Ledger, stored
 
 Lookups = tuple[tuple[Place, Lookup], ...]
 
@@ -39,7 +39,8 @@ def plan_spec(spec: TokenSpec, ledger: Ledger, spoken: set[TokenId]) -> Iterator
     claimed = claim(spec, lookups, holdings, ledger)
     if isinstance(claimed, Blocked):
         spoken.update(ref.id for ref in named)
-        spoken.update(token.id for token in namesakes(spec, ledger))
+        free = (token.id for token in namesakes(spec, ledger))
+        spoken.update(id_ for id_ in free if not ledger.sets_naming.get(id_))
         if isinstance(spec.adopt, str):
             spoken.add(spec.adopt)
         yield claimed
@@ -64,7 +65,8 @@ def _holdings(spec: TokenSpec, lookups: Lookups, ledger: Ledger) -> list[Holding
         and lookup.receipt is not None
         and lookup.receipt.set == spec.set
     }
-    for address in spec.addresses:
+    former = (each for each in spec.addresses if each not in ledger.wanted_addresses)
+    for address in (spec.address, *former):
         for holding in ledger.ours.get(address, ()):
             found.setdefault(holding.place, holding)
     return list(found.values())
@@ -106,7 +108,7 @@ def _doomed(spec: TokenSpec, known: Iterable[TokenRef], ledger: Ledger) -> tuple
         for ref in known
         if ref in ledger.live
         and ledger.other_set(ledger.live[ref]) is None
-        and others.isdisjoint(ledger.places_of.get(ref, ()))
+        and others.isdisjoint(holding.place for holding in ledger.holdings_of.get(ref, ()))
     )
 
 
@@ -184,6 +186,5 @@ def _retire(spec: TokenSpec, old: LiveToken, successor: LiveToken | None, ledger
             Reason.SUPERSEDED, f"replaced by {successor.id} on {successor.created_at:%Y-%m-%d}"
         )
     )
-    places = tuple(ledger.places_of.get(TokenRef(old.user, old.id), ()))
-    cleanup = tuple(place for place in places if place not in spec.places)
+    cleanup = tuple(place for place in ledger.emptied_by(old) if place not in spec.places)
     return Revoke(spec.name, old, cleanup, why, spec.where)

@@ -1,7 +1,8 @@
 """The last word over everything that would write: what a plan never does, whatever proposed it.
 
-Nobody revokes a token younger than the grace. Nobody revokes what we may be running with. While
-some sink is unread, a receipt may have escaped us: then nothing is revoked and nothing is created.
+Nobody revokes a token younger than the grace, nor what we may be running with, nor what a write that
+was cut off may have left readable. While some sink is unread, a receipt may have escaped us: then
+nothing is revoked and nothing is created.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.core.changes import Blocked, Change, Clean, Create, Renew, Revoke, Wait
+from reconciler.core.ledger import Ledger
 from reconciler.core.reasons import Reason, Why
-from reconciler.core.world import GRACE, Ledger
+from reconciler.core.receipts import TokenRef
+from reconciler.core.world import GRACE
 
 _BLIND = Why(Reason.UNREAD, "a sink could not be read, so nobody can say whose it is")
 
@@ -39,6 +42,9 @@ def _revoke(change: Revoke, ledger: Ledger) -> Change:
         return Wait(change.name, token, why)
     if ledger.blind:
         return Wait(change.name, token, _BLIND)
+    if TokenRef(token.user, token.id) in ledger.suspects:
+        why = Why(Reason.PENDING, f"{change.why.text}; but a damaged place may hold its secret")
+        return Wait(change.name, token, why)
     if token.age(now) < GRACE:
         until = token.created_at + GRACE
         return Wait(

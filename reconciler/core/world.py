@@ -1,34 +1,25 @@
-"""Everything a plan is made from, read once; and what can be looked up in it."""
+"""Everything a plan is made from, read once."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.core.receipts import (
-    Address,
     Inventory,
     Lookup,
     Place,
-    Receipt,
     Registration,
     SetName,
     SinkName,
-    Stored,
-    TokenRef,
-    receipt_of,
 )
 from reconciler.core.spec import TokenSet
-from reconciler.core.tokens import Listing, LiveToken, TokenId, Unread, User, UserId
+from reconciler.core.tokens import Listing, Unread, User, UserId
 
 GRACE: Final = timedelta(minutes=15)
 """Nobody revokes a token younger than this, unless that very run minted it (sinks.md §7)."""
-
-_CLOCK_SLACK: Final = timedelta(seconds=2)
-"""Several servers behind one name may differ a little; sparing one token too many costs nothing."""
 
 BY_HAND: Final = SetName("by-hand")
 """The set in receipts of tokens that `create --sink` made; no file can have this name."""
@@ -84,108 +75,3 @@ class World:
         if isinstance(inventory, Unread):
             return None
         return inventory.registrations.get(self.wanted.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A receipt and where it lies."""
-
-    place: Place
-    receipt: Receipt
-    lookup: Lookup
-
-
-class Ledger:
-    """Who holds what: the indices of one World. Cost grows linearly with tokens and receipts."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.set = world.wanted.name
-        self.live: dict[TokenRef, LiveToken] = {
-            TokenRef(token.user, token.id): token
-            for listing in world.live.values()
-            if not isinstance(listing, Unread)
-            for token in listing
-        }
-        self.holdings: list[Holding] = list(_holdings(world))
-        self.ours: dict[Address, list[Holding]] = defaultdict(list)
-        self.sets_naming: dict[TokenId, set[SetName]] = defaultdict(set)
-        self.places_of: dict[TokenRef, list[Place]] = defaultdict(list)
-        self.taken: dict[TokenRef, SetName] = {}
-        """What a receipt of another set names as its current token."""
-        for holding in self.holdings:
-            for ref in holding.receipt.named:
-                self.sets_naming[ref.id].add(holding.receipt.set)
-            if holding.receipt.set == self.set:
-                self.ours[holding.receipt.address].append(holding)
-                self.places_of[holding.receipt.token].append(holding.place)
-            elif holding.receipt.set != BY_HAND:
-                self.taken[holding.receipt.token] = holding.receipt.set
-        self.by_name: dict[tuple[UserId, str], list[LiveToken]] = defaultdict(list)
-        for ref in sorted(self.live):
-            self.by_name[ref.user, self.live[ref].name].append(self.live[ref])
-        self.wanted_names = {
-            (spec.user, name) for spec in world.wanted.specs for name in (spec.name, spec.live_name)
-        }
-        self.wanted_places = {place for spec in world.wanted.specs for place in spec.places}
-        self.held = {
-            holding.receipt.token
-            for holding in self.holdings
-            if holding.place in self.wanted_places
-        }
-        """What some spec's own place names as its current token: never retired."""
-        self.own = _own_credential(world)
-        self.blind = any(map(_is_partly_unread, world.sinks.values()))
-        """Whether some receipt may have escaped us: then nothing can be called nobody's."""
-
-    def find(self, ref: TokenRef) -> LiveToken | Unread | None:
-        """The live token; None if its user's list was read and does not have it."""
-        listing = self.world.live.get(ref.user, Unread(f"user {ref.user} was not listed"))
-        return listing if isinstance(listing, Unread) else self.live.get(ref)
-
-    def may_exist(self, ref: TokenRef) -> bool:
-        """False only when a list that was read proves it gone."""
-        return self.find(ref) is not None
-
-    def other_set(self, token: LiveToken) -> SetName | None:
-        """The other set that holds this token, or that names it while no receipt of ours does."""
-        if (holder := self.taken.get(TokenRef(token.user, token.id))) is not None:
-            return holder
-        sets = self.sets_naming.get(token.id, set())
-        return None if self.set in sets else min(sets, default=None)
-
-    def current(self) -> set[TokenRef]:
-        """The live tokens that receipts of this set name as their current one."""
-        return {ref for ref in self.places_of if ref in self.live}
-
-
-def _is_partly_unread(sink: Inventory | Unread) -> bool:
-    return isinstance(sink, Unread) or any(
-        isinstance(entry, Unread) for entry in sink.entries.values()
-    )
-
-
-def _own_credential(world: World) -> frozenset[TokenId]:
-    """The tokens that we may be running with: used since this run began; on doubt, all of them."""
-    listing = world.live.get(world.principal, ())
-    if isinstance(listing, Unread):
-        return frozenset()
-    began = world.now - _CLOCK_SLACK
-    moved = {t.id for t in listing if t.last_used is not None and t.last_used >= began}
-    return frozenset(moved or {t.id for t in listing})
-
-
-def _holdings(world: World) -> Iterator[Holding]:
-    for name in sorted(world.sinks):
-        inventory = world.sinks[name]
-        if isinstance(inventory, Unread):
-            continue
-        for key in sorted(inventory.entries):
-            receipt = receipt_of(inventory.entries[key])
-            if receipt is not None:
-                yield Holding(Place(name, key), receipt, inventory.entries[key])
-
-
-def stored(lookup: Lookup) -> Receipt | None:
-    """The receipt at a place whose value fits it."""
-    return lookup.receipt if isinstance(lookup, Stored) else None
