@@ -54,14 +54,7 @@ class Ledger:
         self.holdings_of: dict[TokenRef, list[Holding]] = defaultdict(list)
         self.taken: dict[TokenRef, SetName] = {}
         """What a receipt of another set names as its current token."""
-        for holding in self.holdings:
-            for ref in holding.receipt.named:
-                self.sets_naming[ref.id].add(holding.receipt.set)
-            if holding.receipt.set == self.set:
-                self.ours[holding.receipt.address].append(holding)
-                self.holdings_of[holding.receipt.token].append(holding)
-            elif holding.receipt.set != BY_HAND:
-                self.taken[holding.receipt.token] = holding.receipt.set
+        self._sort_receipts()
         self.by_name: dict[tuple[UserId, str], list[LiveToken]] = defaultdict(list)
         for ref in sorted(self.live):
             self.by_name[ref.user, self.live[ref].name].append(self.live[ref])
@@ -86,6 +79,16 @@ class Ledger:
         self.own = _own_credential(world)
         self.blind = any(map(_is_partly_unread, world.sinks.values()))
         """Whether some receipt may have escaped us: then nothing can be called nobody's."""
+
+    def _sort_receipts(self) -> None:
+        for holding in self.holdings:
+            for ref in holding.receipt.named:
+                self.sets_naming[ref.id].add(holding.receipt.set)
+            if holding.receipt.set == self.set:
+                self.ours[holding.receipt.address].append(holding)
+                self.holdings_of[holding.receipt.token].append(holding)
+            elif holding.receipt.set != BY_HAND:
+                self.taken[holding.receipt.token] = holding.receipt.set
 
     def find(self, ref: TokenRef) -> LiveToken | Unread | None:
         """The live token; None if its user's list was read and does not have it."""
