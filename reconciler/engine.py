@@ -1,15 +1,17 @@
 """Carries out effects; the only writer. Concurrent across tokens, one token at a time within.
 
-Three phases: registrations, then everything that makes or notes, then everything that takes away.
+Four phases: registrations, then everything that makes or notes, then the credential that we run with,
+and with its successor everything that takes away.
 Tokens are independent transactions: one that fails does not stop the others. The run stops starting
 new ones when our credential is refused, when the server keeps failing, or when a person says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from enum import Enum
 from threading import Lock
 from typing import Final, assert_never
 
@@ -32,6 +34,16 @@ from reconciler.transaction import Ports, mint
 CONCURRENCY: Final = 8
 _PATIENCE: Final = 3
 """After so many effects in a row that the server did not answer, no more are started."""
+
+
+class _Phase(Enum):
+    """In this order; each begins when the one before has ended."""
+
+    REGISTER = "register"
+    MAKE = "make"
+    OWN = "own"
+    """The credential that we run with, one after the other: each switches to its successor."""
+    TAKE = "take"
 
 
 def _silent(_: Result) -> None:
@@ -74,14 +86,17 @@ class Engine:
     def apply(self, effects: Sequence[Effect]) -> Outcome:
         """Carry out all effects, or as many as may be started; never raises for one of them."""
         results: dict[int, Result] = {}
-        for phase in _phases(effects):
-            results.update(self._run(phase))
+        for phase in _Phase:
+            width = 1 if phase is _Phase.OWN else self._concurrency
+            results.update(self._run(_members(phase, effects), width))
         ordered = tuple(results[index] for index in sorted(results))
         return Outcome(ordered, interrupted=self._stopped())
 
-    def _run(self, phase: Iterable[tuple[int, Effect]]) -> dict[int, Result]:
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            futures = {index: pool.submit(self._one, index, e) for index, e in phase}
+    def _run(self, phase: Mapping[int, Effect], width: int) -> dict[int, Result]:
+        if not phase:
+            return {}
+        with ThreadPoolExecutor(width) as pool:
+            futures = {index: pool.submit(self._one, index, e) for index, e in phase.items()}
             return {index: future.result() for index, future in futures.items()}
 
     def _one(self, index: int, effect: Effect) -> Result:
@@ -164,18 +179,19 @@ def _ended_by(effect: Effect, error: NetbirdTokensError) -> Result:
     return Result(effect, Status.FAILED, text, denied=denied)
 
 
-def _phases(effects: Sequence[Effect]) -> tuple[list[tuple[int, Effect]], ...]:
-    first: list[tuple[int, Effect]] = []
-    second: list[tuple[int, Effect]] = []
-    third: list[tuple[int, Effect]] = []
-    for index, effect in enumerate(effects):
-        match effect:
-            case Register():
-                first.append((index, effect))
-            case Create() | Renew() | Amend():
-                second.append((index, effect))
-            case Revoke() | Clean():
-                third.append((index, effect))
-            case _:
-                assert_never(effect)
-    return first, second, third
+def _members(phase: _Phase, effects: Sequence[Effect]) -> dict[int, Effect]:
+    return {i: effect for i, effect in enumerate(effects) if _phase_of(effect) is phase}
+
+
+def _phase_of(effect: Effect) -> _Phase:
+    match effect:
+        case Register():
+            return _Phase.REGISTER
+        case Renew(own=True):
+            return _Phase.OWN
+        case Create() | Renew() | Amend():
+            return _Phase.MAKE
+        case Revoke() | Clean():
+            return _Phase.TAKE
+        case _:
+            assert_never(effect)

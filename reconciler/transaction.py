@@ -1,25 +1,40 @@
-"""Minting one token as a transaction: preflight, POST, write, read back, done.
+"""Minting one token as a transaction: preflight, POST, election, write, read back, done.
 
-A fresh token is disposable, a stored one is not (sinks.md §7). Three rules follow:
+A fresh token is disposable, a stored one is not (sinks.md §7). Five rules follow:
 - A POST is never sent twice. What it may have left is the next run's to find.
 - `SinkRefused` before anything was written: nobody can have the secret, so the token goes at once.
 - Anything less certain: the token stays alive, because somebody may already read it.
+- A fresh token is never used before its receipt is written: being unused is what marks an orphan.
+- No write starts later than `WINDOW` after the POST: by then others may take the token for an orphan.
 
-A fresh token is never used before its receipt is written: being unused is what marks an orphan.
+`PROTOCOL.md` beside this file has the whole protocol, its invariants and its limits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.core.changes import Mint, Renew, Target
 from reconciler.core.outcome import Result, Status
-from reconciler.core.ports import Minted, Sink, TokenApi
+from reconciler.core.ports import Minted, Power, Sink, TokenApi
 from reconciler.core.receipts import Receipt, SinkName, Stored, TokenRef
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import LiveToken
+from reconciler.election import SETTLE, objection
 from reconciler.errors import ApiError, Gone, SinkError, SinkRefused
+
+WINDOW: Final = 300.0
+"""Seconds. A third of the grace: the write itself, and clocks that differ, have room in the rest."""
+
+_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _awake_or_not() -> float:
+    """Seconds that also count while the machine sleeps, where the system has such a clock."""
+    return time.clock_gettime(_CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +43,15 @@ class Ports:
 
     Attributes:
         proves: Whether the server accepts a secret; None when the config does not ask for the proof.
+        clock: Seconds from any start; for intervals within this run.
+        pause: Waits so many seconds.
     """
 
     api: TokenApi
     sinks: Mapping[SinkName, Sink]
     proves: Callable[[Secret], bool] | None = None
+    clock: Callable[[], float] = _awake_or_not
+    pause: Callable[[float], None] = time.sleep
 
 
 def mint(effect: Mint, ports: Ports) -> Result:
@@ -47,25 +66,36 @@ def mint(effect: Mint, ports: Ports) -> Result:
     )
     for target in targets:
         ports.sinks[target.place.sink].preflight(target.place.key)
+    began = ports.clock()
     minted = ports.api.create(effect.spec.user, effect.spec.live_name, effect.days)
     try:
-        return _store(effect, minted, targets, ports)
+        return _store(effect, minted, _Writes(targets, began + WINDOW), ports)
     except Exception as error:  # noqa: BLE001 - a live token is in hand: its id must reach the report
         text = f"stopped by an unexpected {type(error).__name__}; its secret may be stored or not"
         return Result(effect, Status.UNCERTAIN, text, minted.token.id)
 
 
-def _store(effect: Mint, minted: Minted, targets: list[Target], ports: Ports) -> Result:
+@dataclass(frozen=True, slots=True)
+class _Writes:
+    """Where the secret goes, the safest sinks first, and when the last write may start."""
+
+    targets: Sequence[Target]
+    deadline: float
+
+
+def _store(effect: Mint, minted: Minted, writes: _Writes, ports: Ports) -> Result:
     token = minted.token
-    flaw = _flaw(effect, minted)
+    flaw = _flaw(effect, minted) or _lost_election(minted, writes, ports)
     if flaw:
         return _roll_back(effect, token, flaw, ports)
     receipt = receipt_for(effect, minted)
     written: list[Target] = []
-    for target in targets:
-        sink = ports.sinks[target.place.sink]
+    for target in writes.targets:
         try:
-            sink.put(target.place.key, minted.secret, receipt, target.version)
+            _check_time(target, writes.deadline, ports)
+            ports.sinks[target.place.sink].put(
+                target.place.key, minted.secret, receipt, target.version
+            )
         except SinkRefused as error:
             if not written:
                 return _roll_back(effect, token, error.message, ports)
@@ -73,7 +103,26 @@ def _store(effect: Mint, minted: Minted, targets: list[Target], ports: Ports) ->
         except SinkError as error:
             return _left(effect, token, error.message)
         written.append(target)
-    return _prove(effect, minted, targets, receipt, ports)
+    return _prove(effect, minted, receipt, writes.targets, ports)
+
+
+def _check_time(target: Target, deadline: float, ports: Ports) -> None:
+    if ports.clock() > deadline:
+        raise SinkRefused(
+            f"{target.place} was not written: more than {WINDOW:.0f} s after the token was made"
+        )
+
+
+def _lost_election(minted: Minted, writes: _Writes, ports: Ports) -> str:
+    """Where a sink cannot refuse the later of two writers, only one run may go on."""
+    powers = {ports.sinks[target.place.sink].power for target in writes.targets}
+    if Power.WRITE_ONLY not in powers:
+        return ""
+    ports.pause(SETTLE)
+    try:
+        return objection(minted.token, ports.api.tokens(minted.token.user))
+    except ApiError as error:
+        return f"nobody can say whether another run is at work: {error.message}"
 
 
 def _flaw(effect: Mint, minted: Minted) -> str:
@@ -117,7 +166,7 @@ def _left(effect: Mint, token: LiveToken, cause: str) -> Result:
 
 
 def _prove(
-    effect: Mint, minted: Minted, targets: list[Target], receipt: Receipt, ports: Ports
+    effect: Mint, minted: Minted, receipt: Receipt, targets: Sequence[Target], ports: Ports
 ) -> Result:
     for target in targets:
         try:
@@ -133,11 +182,20 @@ def _prove(
                 return _left(effect, minted.token, "stored, but the server does not accept it")
         except ApiError as error:
             return _left(effect, minted.token, f"stored, but not verified: {error.message}")
-    return _retire_now(effect, minted.token, ports)
+    if isinstance(effect, Renew):
+        return _succeed(effect, minted, ports)
+    return Result(effect, Status.DONE, token=minted.token.id)
 
 
-def _retire_now(effect: Mint, token: LiveToken, ports: Ports) -> Result:
-    for old in effect.retire_now if isinstance(effect, Renew) else ():
+def _succeed(effect: Renew, minted: Minted, ports: Ports) -> Result:
+    """Take over from the old token: as the credential of this run, and at once if it must go."""
+    token = minted.token
+    if effect.own:
+        try:
+            ports.api.switch(minted.secret)
+        except ApiError as error:
+            return _left(effect, token, f"stored, but this run goes on as before: {error.message}")
+    for old in effect.retire_now:
         try:
             ports.api.revoke(old.user, old.id)
         except Gone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,17 +13,17 @@ from worlds import spec
 from reconciler.api.endpoint import Endpoint
 from reconciler.api.service import HttpTokenApi, writer
 from reconciler.core.changes import Create, Renew, Target
-from reconciler.core.outcome import Status
-from reconciler.core.ports import Minted
+from reconciler.core.outcome import Result, Status
+from reconciler.core.ports import Minted, Power
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import ABSENT, Place, SinkName
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import UserId
-from reconciler.emulator import Call, Clock, Emulator, Fault, serve
+from reconciler.emulator import Call, Clock, Emulator, Fault, Raw, serve
 from reconciler.emulator import Status as Answer
 from reconciler.errors import Forbidden, SinkRefused, SinkUnsure
 from reconciler.sinks.file_raw import RawSink
-from reconciler.transaction import Ports, mint
+from reconciler.transaction import WINDOW, Ports, mint
 
 LOCAL = SinkName("local")
 
@@ -34,6 +34,7 @@ class Bench:
     api: HttpTokenApi
     sink: RawSink
     effect: Create
+    clock: Clock
 
     @property
     def ports(self) -> Ports:
@@ -45,7 +46,8 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    emulator = Emulator(clock=Clock())
+    clock = Clock()
+    emulator = Emulator(clock=clock)
     us = emulator.add_user("us", role="admin", service_user=True)
     bot = UserId(emulator.add_user("bot", role="user", service_user=True))
     folder = tmp_path / "s"
@@ -54,7 +56,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     wanted = spec("a", user=bot, places=(place,))
     effect = Create(wanted, 90, (Target(place, ABSENT),), (), Why(Reason.NEW, ""))
     with serve(emulator) as url, writer(Endpoint(url, Secret(emulator.issue(us, "x")))) as api:
-        yield Bench(emulator, api, RawSink(folder, strict=False), effect)
+        yield Bench(emulator, api, RawSink(folder, strict=False), effect, clock)
 
 
 class Warped:
@@ -176,3 +178,79 @@ def test_an_old_token_that_should_go_at_once(bench: Bench, gone: bool, status: S
     result = mint(renew, bench.ports)
     assert result.status is status
     assert (old.id in bench.live()) is not gone
+
+
+class WriteOnly(RawSink):
+    """The real sink, as weak as one that can never be read back."""
+
+    power = Power.WRITE_ONLY
+
+
+def elected(bench: Bench, meanwhile: Callable[[], object] = lambda: None) -> tuple[Result, list[float]]:
+    """One transaction into a write-only sink; `meanwhile` happens while the election settles."""
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        meanwhile()
+
+    sink = WriteOnly(bench.sink.folder, strict=False)
+    return mint(bench.effect, Ports(bench.api, {LOCAL: sink}, pause=pause)), waited
+
+
+def issue(bench: Bench, name: str = "a") -> str:
+    before = set(bench.live())
+    bench.emulator.issue(bench.effect.spec.user, name, days=90)
+    (made,) = set(bench.live()) - before
+    return made
+
+
+def test_only_a_write_only_sink_holds_an_election(bench: Bench) -> None:
+    result, waited = elected(bench)
+    assert (result.status, waited) == (Status.DONE, [2.0])
+    other = replace(bench.effect, targets=(Target(Place(LOCAL, "b"), ABSENT),))
+    unheard = replace(bench.ports, pause=lambda _: pytest.fail("there is nothing to wait for"))
+    assert mint(other, unheard).status is Status.DONE
+
+
+def test_the_elder_of_two_runs_wins_and_the_other_leaves_nothing(bench: Bench) -> None:
+    elder = issue(bench)
+    bench.clock.advance(timedelta(minutes=14))
+    result, _ = elected(bench)
+    assert result.status is Status.ROLLED_BACK
+    assert f"another run made {elder}" in result.text
+    assert bench.live() == [elder]
+    assert not (bench.sink.folder / "a").exists()
+
+
+def test_a_younger_token_an_older_one_and_another_name_are_no_rivals(bench: Bench) -> None:
+    issue(bench)
+    bench.clock.advance(timedelta(minutes=16))
+    issue(bench, "b")
+    result, _ = elected(bench, meanwhile=lambda: issue(bench))
+    assert result.status is Status.DONE
+
+
+def test_without_a_list_that_shows_the_new_token_nobody_is_elected(bench: Bench) -> None:
+    bench.emulator.faults.add(Fault(Raw(200, "application/json", b"null"), "GET", "*/tokens"))
+    result, _ = elected(bench)
+    assert result.status is Status.ROLLED_BACK
+    assert bench.live() == []
+    bench.emulator.faults.add(Fault(Answer(403, "no"), "GET", "*/tokens"))
+    result, _ = elected(bench)
+    assert result.status is Status.ROLLED_BACK
+    assert bench.live() == []
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_no_write_starts_after_the_window(bench: Bench, first: str) -> None:
+    """A machine that slept between the POST and the write: others may have revoked the token."""
+    seconds = iter([0.0, WINDOW - 1, WINDOW + 1] if first == "b" else [0.0, WINDOW + 1])
+    targets = (Target(Place(LOCAL, "a"), ABSENT), Target(Place(LOCAL, "b"), ABSENT))
+    effect = replace(bench.effect, targets=targets)
+    result = mint(effect, replace(bench.ports, clock=lambda: next(seconds)))
+    assert "more than 300 s" in result.text
+    if first == "a":
+        assert (result.status, bench.live()) == (Status.ROLLED_BACK, [])
+    else:
+        assert (result.status, bench.live()) == (Status.UNCERTAIN, [result.token])

@@ -23,6 +23,7 @@ from reconciler.core.spec import (
     ExpiresIn,
     Limits,
     Location,
+    Schedule,
     TokenSet,
     TokenSpec,
     Tombstone,
@@ -97,7 +98,8 @@ def world(
 ) -> World:
     policy = UnmanagedPolicy(kw.pop("unmanaged", UnmanagedAction.WARN), kw.pop("ignore", ()))
     wanted = TokenSet(
-        SET, tuple(specs), tuple(kw.pop("tombstones", ())), policy, kw.pop("limits", Limits())
+        SET, tuple(specs), tuple(kw.pop("tombstones", ())), policy, kw.pop("limits", Limits()),
+        kw.pop("schedule", Schedule()),
     )
     if not isinstance(sinks, Mapping):
         sinks = {LOCAL: inventory() if sinks is None else sinks}

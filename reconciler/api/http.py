@@ -56,6 +56,10 @@ class Reading:
         with self._lock:
             return self._first_date
 
+    def use(self, credential: Secret) -> None:
+        """Send this credential from now on."""
+        self._credential = credential
+
     def close(self) -> None:
         """Close all connections."""
         self._session.close()

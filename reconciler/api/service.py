@@ -137,6 +137,18 @@ class HttpTokenApi(HttpTokenReader):
         )
         answers.written(outcome, call)
 
+    def switch(self, secret: Secret) -> None:
+        """Go on with another credential, once the server has let it in.
+
+        Raises:
+            Unauthenticated: The server refuses it; the old one stays in use.
+        """
+        if not self.authenticates(secret):
+            raise Unauthenticated(
+                "the server refuses the new credential", hint="the old one is still in use"
+            )
+        self._writing.use(secret)
+
     def authenticates(self, secret: Secret) -> bool:
         """Whether the server lets this token in; one look at the users, made with it.
 

@@ -54,6 +54,8 @@ class Renew:
     Attributes:
         old: The token that works now.
         retire_now: Tokens to revoke as soon as the new secret is in every sink (a compromise).
+        own: Whether we may be running with the old token, or with one before it. Such a renewal comes
+            last, and the rest of the run goes on with the new token.
     """
 
     spec: TokenSpec
@@ -63,6 +65,7 @@ class Renew:
     predecessors: tuple[TokenRef, ...]
     why: Why
     retire_now: tuple[LiveToken, ...] = ()
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

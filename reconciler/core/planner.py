@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.core.changes import Change, Create, Register, Renew
+from reconciler.core.deferral import deferred
 from reconciler.core.guards import judge
 from reconciler.core.ledger import Ledger
 from reconciler.core.plan import Gap, Plan
@@ -31,7 +32,7 @@ def make_plan(world: World) -> Plan:
         proposed.extend(plan_spec(spec, ledger, spoken))
     for stage in (tombstones, removed_entries, orphans, unmanaged):
         proposed.extend(stage(ledger, spoken))
-    changes = [withhold(change, ledger) for change in proposed]
+    changes = deferred([withhold(change, ledger) for change in proposed], world)
     changes.extend(_registrations(world, changes))
     plan = Plan.of(world, changes, tuple(_gaps(world)))
     return plan.judged(judge(plan, ledger))

@@ -48,6 +48,10 @@ class TokenApi(TokenReader, Protocol):
         """Revoke a token; that it is gone already (`Gone`) is for the caller to judge."""
         ...
 
+    def switch(self, secret: Secret) -> None:
+        """Go on with another credential; raises Unauthenticated, and keeps the old, if it is refused."""
+        ...
+
 
 class Power(IntEnum):
     """How well a sink can protect a write; writes go to the most powerful sinks first."""

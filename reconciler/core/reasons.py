@@ -55,6 +55,12 @@ class Reason(Enum):
         "The renewal window is reached: `renew_before` its end, a little earlier by a jitter that "
         "depends on set and name alone, so that not everything is renewed on one day.",
     )
+    DEFERRED = (
+        "deferred",
+        Cause.LIFECYCLE,
+        "Its renewal waits for a later run: this one already carries out `max_renewals` of them, those "
+        "with the nearest end first. What might not live until the run after the next is never deferred.",
+    )
     REQUESTED = ("rotate-requested", Cause.LIFECYCLE, "Somebody ran `netbird-tokens rotate`.")
     PROTECT = (
         "protect-changed",

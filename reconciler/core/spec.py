@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
@@ -138,6 +138,24 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """How often runs come, and how much one may do.
+
+    Attributes:
+        every: The time between two runs.
+        max_renewals: How many renewals one run may carry out; None: all that are due.
+    """
+
+    every: timedelta = timedelta(days=1)
+    max_renewals: int | None = None
+
+    @property
+    def slack(self) -> timedelta:
+        """A run may be missed: what must be done in time must be begun two runs before its end."""
+        return 2 * self.every
+
+
+@dataclass(frozen=True, slots=True)
 class TokenSet:
     """Everything one file or folder asks for."""
 
@@ -146,3 +164,4 @@ class TokenSet:
     tombstones: tuple[Tombstone, ...] = ()
     unmanaged: UnmanagedPolicy = field(default_factory=UnmanagedPolicy)
     limits: Limits = field(default_factory=Limits)
+    schedule: Schedule = field(default_factory=Schedule)

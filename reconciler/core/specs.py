@@ -97,7 +97,8 @@ def _verdict(
     known = tuple(sorted(ref for ref in refs if ledger.may_exist(ref)))
     urgent = world.requests.compromised and spec.name in world.requests.rotate
     doomed = _doomed(spec, known, ledger) if urgent else ()
-    return Renew(spec, days, _targets(lookups), token, known, why, doomed)
+    own = not ledger.own.isdisjoint(ref.id for ref in known)
+    return Renew(spec, days, _targets(lookups), token, known, why, doomed, own)
 
 
 def _doomed(spec: TokenSpec, known: Iterable[TokenRef], ledger: Ledger) -> tuple[LiveToken, ...]:

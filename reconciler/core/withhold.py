@@ -7,9 +7,7 @@ nothing is revoked and nothing is created.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from reconciler.core.changes import Blocked, Change, Clean, Create, Renew, Revoke, Wait
+from reconciler.core.changes import Blocked, Change, Clean, Create, Revoke, Wait
 from reconciler.core.ledger import Ledger
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import TokenRef
@@ -28,9 +26,6 @@ def withhold(change: Change, ledger: Ledger) -> Change:
             return Blocked(change.spec.name, change.spec.user, why, change.spec.where)
         case Clean() if ledger.blind:
             return Blocked(change.name, change.token.user, _BLIND)
-        case Renew() if change.retire_now:
-            spared = tuple(token for token in change.retire_now if token.id not in ledger.own)
-            return replace(change, retire_now=spared)
         case _:
             return change
 

@@ -60,14 +60,22 @@ def valid_pat(store: Store, plain: str, now: int) -> Pat:
     return pat
 
 
-def sign_in(store: Store, plain: str, now: int) -> Person:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who came in, and with which token (its id)."""
+
+    person: Person
+    token: str
+
+
+def sign_in(store: Store, plain: str, now: int) -> Entry:
     """The caller. Every request that gets this far counts as a use of the token."""
     pat = valid_pat(store, plain, now)
     store.mark_used(pat.id, now)
     person = store.user(pat.user)
     if person is None:  # cannot be: a user takes their tokens along
         raise _invalid()
-    return person
+    return Entry(person, pat.id)
 
 
 def _invalid() -> Refusal:

@@ -62,9 +62,11 @@ class Record:
         path: Decoded, without the query.
         status: 0 when the connection was closed without an answer.
         user: Whose token it was made with; None when it did not authenticate.
+        token: That token's id.
     """
 
     method: str
     path: str
     status: int
-    user: str | None
+    user: str | None = None
+    token: str | None = None

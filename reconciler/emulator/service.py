@@ -66,35 +66,36 @@ class Emulator:
         """Answer one request, as the server would and the faults let it."""
         path = request.path
         due = self.faults.take(request.method, path)
-        answer, user = _struck(due, "before", None), None
+        answer, entry = _struck(due, "before", None), None
         if answer is None:
-            answer, user = self._serve(request)
+            answer, entry = self._serve(request)
             answer = _struck(due, "after", answer) or answer
+        user, token = (entry.person.id, entry.token) if entry else (None, None)
         date = formatdate(self.clock.nanoseconds() // 10**9, usegmt=True)
-        self.requests.append(Record(request.method, path, answer.status, user))
+        self.requests.append(Record(request.method, path, answer.status, user, token))
         return replace(answer, headers={**answer.headers, "Date": date})
 
-    def _serve(self, request: Request) -> tuple[Answer, str | None]:
+    def _serve(self, request: Request) -> tuple[Answer, auth.Entry | None]:
         route = routes.find(request)
         if isinstance(route, Answer):
             return route, None
         headers = {**wire.JSON_HEADERS, "Vary": "Origin"}
         now = self.clock.nanoseconds()
         headers["X-Request-Id"] = request_id(now, next(self._numbers))
-        caller = None
+        entry = None
         with self._store.transaction():
             try:
-                caller = self._sign_in(request, now)
-                visit = Visit(self._site, caller, now, route.params, request.query, request.body)
+                entry = self._sign_in(request, now)
+                visit = Visit(self._site, entry.person, now, route.params, request.query, request.body)
                 answer = Answer(200, wire.encode(route.handler(visit)), headers)
             except Refusal as no:
                 body = wire.encode({"message": no.message, "code": no.code})
                 answer = Answer(no.code, body, headers)
             except Panic:
                 answer = Answer(0, delivery=Delivery.NOTHING)
-        return answer, None if caller is None else caller.id
+        return answer, entry
 
-    def _sign_in(self, request: Request, now: int) -> Person:
+    def _sign_in(self, request: Request, now: int) -> auth.Entry:
         plain = auth.presented(request)
         exempt = "terraform" in request.headers.get("user-agent", "").lower()
         if self._limiter is not None and not exempt:

@@ -24,6 +24,7 @@ from reconciler.source.identity import identity_problems, misplaced_reason
 from reconciler.source.lifetimes import (
     DEFAULT_OVERLAP,
     both_lifetimes,
+    late_run,
     lifetime,
     lifetime_problems,
     renew_before,
@@ -99,6 +100,7 @@ class _Draft:
         for entry in self._specs:
             yield from both_lifetimes(entry.document.source, entry.own)
             yield from lifetime_problems(entry, today)
+            yield from late_run(entry, self._config.schedule)
         found = [place for wanted in self._places.values() for place in wanted]
         yield from (place for place in found if isinstance(place, Problem))
         yield from clashes([place for place in found if isinstance(place, PlaceWritten)])
@@ -113,6 +115,7 @@ class _Draft:
             ),
             unmanaged=unmanaged_policy(self._documents),
             limits=limits(self._documents, self._config.limits),
+            schedule=self._config.schedule,
         )
 
     def _spec(self, entry: Written) -> TokenSpec:

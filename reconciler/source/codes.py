@@ -114,5 +114,10 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
             "A guard in a token file may only tighten the config's; this one is looser and has no "
             "effect. Raise the limit in the config instead."
         ),
+        "NB253": (
+            "A token is renewed by the first run after its window opens. If the window is shorter than "
+            "two runs, one missed run lets the token expire. The time between two runs is `schedule: "
+            "{every: 1d}` in the config; a day where it says nothing."
+        ),
     },
 )

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.core.receipts import SetName, SinkName
-from reconciler.core.spec import Limits, Location
+from reconciler.core.spec import Limits, Location, Schedule
 from reconciler.errors import InputError
 from reconciler.source.document import SCHEMAS, Document, Kind, load_document
 from reconciler.source.nodes import descend, plain
@@ -19,6 +20,7 @@ from reconciler.source.problems import in_order
 
 Argv = tuple[str, ...]
 
+_UNITS: Final = {"h": "hours", "d": "days"}
 _BUILT_IN: Final = Location("<built-in config>", 1, 1)
 
 
@@ -55,7 +57,6 @@ class Config:
 
     Attributes:
         live_name: How tokens are named on the server: text with `{name}` and maybe `{set}`.
-        max_renewals: How many renewals one run may carry out; None: all that are due.
         base: The folder that relative paths count from.
         path: The file; None for the built-in config.
     """
@@ -69,7 +70,7 @@ class Config:
     sinks: Mapping[SinkName, SinkConfig] = field(default_factory=dict)
     lock: LockConfig | None = None
     limits: Limits = field(default_factory=Limits)
-    max_renewals: int | None = None
+    schedule: Schedule = field(default_factory=Schedule)
     hooks: Hooks = field(default_factory=Hooks)
 
     def live_name_of(self, set_name: SetName, name: str) -> str:
@@ -106,10 +107,16 @@ def _built(document: Document, path: Path) -> Config:
         sinks=_sinks(document, written["sinks"]) if "sinks" in written else _local_sink(),
         lock=_lock(document, written["lock"]) if "lock" in written else None,
         limits=Limits(**guards.get("max_revokes", {})),
-        max_renewals=guards.get("max_renewals"),
+        schedule=_schedule(written),
         hooks=_hooks(written.get("hooks", {})),
         **plain_fields,
     )
+
+
+def _schedule(written: Mapping[str, Any]) -> Schedule:
+    every = str(written.get("schedule", {}).get("every", "1d"))
+    span = timedelta(**{_UNITS[every[-1]]: int(every[:-1])})
+    return Schedule(span, written.get("guards", {}).get("max_renewals"))
 
 
 def _hooks(written: Mapping[str, list[list[str]]]) -> Hooks:

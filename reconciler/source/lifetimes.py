@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Final
 
-from reconciler.core.spec import ExpiresIn, ExpiresOn, Lifetime, RenewBefore
+from reconciler.core.spec import ExpiresIn, ExpiresOn, Lifetime, RenewBefore, Schedule
+from reconciler.core.timing import window
+from reconciler.core.tokens import DAY
 from reconciler.source.nodes import Map, Node, Pair, Scalar
 from reconciler.source.problems import Problem, Severity, quoted
 from reconciler.source.text import Source
@@ -52,6 +54,34 @@ def lifetime_problems(written: Written, today: date) -> Iterator[Problem]:
     elif written.sound("expires_in"):
         yield from _window(written)
         yield from _overlap(written)
+
+
+def late_run(written: Written, schedule: Schedule) -> Iterator[Problem]:
+    """A window that a schedule late by one run would miss."""
+    life = lifetime(written)
+    if not (
+        isinstance(life, ExpiresIn)
+        and written.value("renew", otherwise=True) is True
+        and written.sound("expires_in")
+        and written.sound("renew_before")
+    ):
+        return
+    before = window(life.days * DAY, renew_before(written))
+    if before < schedule.slack:
+        yield written.problem(
+            "NB253",
+            _nearest(written, "renew_before", "expires_in"),
+            f"renewed {_span(before)} before its end, it would expire if one run is missed:"
+            f" runs come every {_span(schedule.every)}",
+            "give it a longer expires_in or renew_before, or run more often and say so in the config:"
+            " schedule: {every: 1h}",
+            Severity.WARNING,
+        )
+
+
+def _span(length: timedelta) -> str:
+    hours = int(length / timedelta(hours=1))
+    return f"{hours} h" if hours % 24 else f"{hours // 24} d"
 
 
 def _last_day(written: Written, node: Scalar, today: date) -> Iterator[Problem]:
@@ -103,10 +133,12 @@ def _overlap(written: Written) -> Iterator[Problem]:
 
 
 def _nearest(written: Written, *fields: str) -> Node:
-    """The value to point at: the first field that the entry has itself, else the first inherited one."""
+    """The value to point at: the first field that the entry has itself, else the first inherited one,
+    else its name.
+    """
     own = (written.own.get(field) for field in fields)
     inherited = (written.inherited.get(field) for field in fields)
-    return next(node for node in (*own, *inherited) if node is not None)
+    return next((node for node in (*own, *inherited) if node is not None), written.name_node)
 
 
 def _day(value: object) -> date | None:

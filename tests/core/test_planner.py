@@ -29,7 +29,7 @@ from reconciler.core.changes import Amend, Blocked, Create, Keep, Renew, Revoke,
 from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
 from reconciler.core.receipts import SetName, TokenRef
-from reconciler.core.spec import ExpiresIn, ExpiresOn, Retire, UnmanagedAction
+from reconciler.core.spec import ExpiresIn, ExpiresOn, Retire, Schedule, UnmanagedAction
 from reconciler.core.subjects import action_of, name_of
 from reconciler.core.tokens import Unread, UserId
 from reconciler.core.world import BY_HAND, World
@@ -110,6 +110,10 @@ CASES: dict[Reason, tuple[World, str]] = {
     Reason.IN_USE: (after(old={"last_used": NOW - timedelta(hours=1)}), "wait"),
     Reason.UNTIL_EXPIRY: (after(spec={"retire": Retire.AT_EXPIRY}), "wait"),
     Reason.PENDING: (after(spec={"rotation": 1}), "wait"),
+    Reason.DEFERRED: (
+        world([spec("a", rotation=1)], [A], held(A), schedule=Schedule(max_renewals=0)),
+        "wait",
+    ),
     Reason.OWN: (
         world(
             [spec("a", user=US)],
@@ -291,15 +295,24 @@ def test_renew_false_and_a_last_day() -> None:
     assert only(outliving, "a").why.reason is Reason.LIFETIME
 
 
-def test_a_compromise_spares_what_we_run_with() -> None:
+def test_a_compromise_of_what_we_run_with_switches_before_it_revokes() -> None:
     own = replace(A, user=US, last_used=NOW)
     asked = {"rotate": frozenset({"a"}), "compromised": True}
     (renewal,) = make_plan(world([spec("a", user=US)], [own], held(own), requests=asked)).effects
     assert isinstance(renewal, Renew)
-    assert renewal.retire_now == ()
+    assert (renewal.own, renewal.retire_now) == (True, (own,))
     (renewal,) = make_plan(world([spec("a")], [A], held(A), requests=asked)).effects
     assert isinstance(renewal, Renew)
-    assert renewal.retire_now == (A,)
+    assert (renewal.own, renewal.retire_now) == (False, (A,))
+
+
+def test_what_we_run_with_may_be_a_predecessor_of_what_is_held() -> None:
+    new, old = replace(A, user=US), replace(OLD, user=US, last_used=NOW)
+    sink = inventory({"platform/a": stored(receipt(new, predecessors=(TokenRef(US, old.id),)))})
+    plan = make_plan(world([spec("a", user=US, rotation=1)], [new, old], sink))
+    (renewal,) = plan.effects
+    assert isinstance(renewal, Renew)
+    assert renewal.own
 
 
 def test_a_due_renewal_does_not_void_an_approval() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from reconciler.core.spec import Limits, Location
+from reconciler.core.spec import Limits, Location, Schedule
 from reconciler.errors import InputError
 from reconciler.source.config import (
     Config,
@@ -71,7 +72,7 @@ hooks:
         },
         lock=LockConfig("file", {"path": "lock"}, Location(str(path), 10, 7)),
         limits=Limits(7, 50),
-        max_renewals=20,
+        schedule=Schedule(timedelta(days=1), max_renewals=20),
         hooks=Hooks(
             deploy=(("systemctl", "reload", "runner"), ("./b",)),
             failure=(("./page.sh", "netbird tokens"),),
