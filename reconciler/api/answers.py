@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from reconciler.api import wire
-from reconciler.api.outcome import Answer, Failure, Json, Outcome, Stage, Text
 from reconciler.api.refusals import Call, lost_own_token, refusal
 from reconciler.api.retry import FAILING, LIMITED, ONCE_MORE, Again
 from reconciler.errors import BadAnswer, Unavailable, Uncertain
+from reconciler.http import Answer, Failure, Json, Outcome, Stage, Text
 
 _RERUN: Final = "run the same command again: it finds out what was done, and tidies up"
 

@@ -12,7 +12,6 @@ from typing import Final, assert_never
 from urllib.parse import urlsplit
 
 from reconciler.api import wire
-from reconciler.api.outcome import Answer, Json, Text, printable
 from reconciler.errors import (
     ApiError,
     BadAnswer,
@@ -22,6 +21,7 @@ from reconciler.errors import (
     Unauthenticated,
     Unavailable,
 )
+from reconciler.http import Answer, Json, Text, printable
 
 _EXPIRED: Final = "the credential has expired or was mistyped: make a new one and set NB_PAT"
 _REVOKED: Final = "the credential was revoked, or is another server's: make a new one, set NB_PAT"

@@ -29,7 +29,7 @@ class Secret:
         self.__plain = plain
 
     def reveal(self) -> str:
-        """The plain text. Called in `sinks`, in `api`'s header, and by `create --show-once` only."""
+        """The plain text. Called in `sinks`, in `http`'s headers, and by `create --show-once` only."""
         return self.__plain
 
     def fingerprint(self) -> str:

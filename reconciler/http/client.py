@@ -1,0 +1,162 @@
+"""HTTP to one server: where the rules of DESIGN §8 are kept, none of them by good will alone.
+
+The only adapter is mounted at the client's own root, so requests has no way to any other place. It
+lets through only the methods it was built with, so a reader cannot write. Redirects, cookies and
+`~/.netrc` are off; proxy variables and REQUESTS_CA_BUNDLE are read once, at the start.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from requests.cookies import RequestsCookieJar
+from urllib3.exceptions import HTTPError
+
+from reconciler import __version__
+from reconciler.errors import UsageError
+from reconciler.http.outcome import Answer, Failure, Outcome, Stage, content_of, failure_of
+
+_CHUNK: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may take.
+
+    Attributes:
+        timeout: Seconds to connect, and between two bytes of an answer.
+        body: The most bytes of an answer, unpacked.
+    """
+
+    timeout: tuple[float, float]
+    body: int
+
+
+class Client:
+    """Sends requests below one root, and nowhere else. Safe to share by threads.
+
+    Args:
+        root: Scheme, host and maybe a path, up to a slash.
+        methods: The only ones that it will ever send.
+        is_loopback: Whether the root is this machine; then there is no proxy.
+        connections: The most at one time; further callers await their turn.
+
+    Raises:
+        UsageError: REQUESTS_CA_BUNDLE names no file.
+    """
+
+    def __init__(
+        self, root: str, methods: frozenset[str], *, is_loopback: bool, connections: int = 1
+    ) -> None:
+        self._root = root
+        self._session = _session(root, _Adapter(methods, connections), is_loopback=is_loopback)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        auth: AuthBase | None,
+        limits: Limits,
+        body: Mapping[str, object] | None = None,
+    ) -> Outcome:
+        """Send one request, once, with JSON if there is a body; never raises for what becomes of it."""
+        try:
+            with self._session.request(
+                method,
+                self._root + path,
+                auth=auth,
+                json=body,
+                timeout=limits.timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return _received(response, limits.body)
+        except (OSError, HTTPError) as error:
+            failure = failure_of(error)
+        return failure
+
+
+def _received(response: requests.Response, most: int) -> Outcome:
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > most:
+            return Failure(Stage.TOO_LARGE, f"the answer is larger than {_size(most)}")
+    content = content_of(bytes(body), response.headers.get("Content-Type", ""))
+    return Answer(response.status_code, response.headers, content)
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MB" if count >> 20 else f"{count >> 10} KB"
+
+
+class _Session(requests.Session):
+    """Knows no redirect. Left alone, requests reads and prepares even those it does not follow."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - not our name
+        return None
+
+
+class _NoCookies(RequestsCookieJar):
+    """Takes no cookie and has none to give."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        pass
+
+
+class _Adapter(HTTPAdapter):
+    """The way out, for these methods only. Its own retries stay off: they cannot judge."""
+
+    def __init__(self, methods: frozenset[str], connections: int) -> None:
+        super().__init__(
+            pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True
+        )
+        self._methods = methods
+
+    def add_headers(self, request: requests.PreparedRequest, **_kwargs: object) -> None:
+        """The hook that requests calls before it sends anything."""
+        if request.method not in self._methods:
+            raise RuntimeError(f"this client may not {request.method}: that is a bug of ours")
+
+
+def _bundle(verify: bool | str | None) -> bool | str:  # noqa: FBT001 - the union of requests
+    """Which certificates to trust. Checked here: later it would look like a failed request."""
+    if isinstance(verify, str) and not Path(verify).exists():
+        raise UsageError(
+            f"there is no CA bundle at {verify}", hint="mend or unset REQUESTS_CA_BUNDLE"
+        )
+    return True if verify is None else verify
+
+
+def _session(root: str, adapter: HTTPAdapter, *, is_loopback: bool) -> requests.Session:
+    # urllib3 warns of headers that it cannot read, and quotes them. Where a frame is broken, the body
+    # of a create, secret and all, stands among them.
+    logging.getLogger("urllib3.connection").setLevel(logging.CRITICAL)
+    session = _Session()
+    environment = session.merge_environment_settings(root, {}, None, None, None)
+    session.trust_env = False
+    session.verify = _bundle(environment["verify"])
+    if not is_loopback:  # through a proxy, plain http would no longer stay on this machine
+        session.proxies = environment["proxies"]
+    session.cookies = _NoCookies()
+    session.adapters.clear()
+    session.mount(root, adapter)
+    session.headers.update(
+        {
+            "User-Agent": f"netbird-tokens/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+        }
+    )
+    return session
