@@ -86,7 +86,9 @@ class Emulator:
         with self._store.transaction():
             try:
                 entry = self._sign_in(request, now)
-                visit = Visit(self._site, entry.person, now, route.params, request.query, request.body)
+                visit = Visit(
+                    self._site, entry.person, now, route.params, request.query, request.body
+                )
                 answer = Answer(200, wire.encode(route.handler(visit)), headers)
             except Refusal as no:
                 body = wire.encode({"message": no.message, "code": no.code})
