@@ -24,7 +24,7 @@ _BUFFER: Final = 2048
 
 @contextmanager
 def serve(emulator: Emulator, latency: timedelta = timedelta(0), port: int = 0) -> Iterator[str]:
-    """Serve until the block ends; yields the URL. Each request waits `latency` first."""
+    """Serve until the block ends; yields the URL. An answer takes `latency`, our work included."""
     server = _Server(emulator, latency, port)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -71,8 +71,9 @@ class _Connection(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         with suppress(ConnectionError):  # clients hang up; the request was carried out all the same
             while (request := _read(self.rfile)) is not None:
-                time.sleep(self.server.latency)
+                due = time.monotonic() + self.server.latency
                 answer = self.server.emulator.handle(request)
+                time.sleep(max(due - time.monotonic(), 0.0))
                 self.connection.sendall(_framed(answer, request.method))
                 asked_to_close = request.headers.get("connection", "").lower() == "close"
                 if asked_to_close or answer.delivery is not Delivery.WHOLE:
