@@ -22,6 +22,7 @@ class KeyRule:
         word: Stands for everything in a name that is neither a letter nor a digit.
         upper: Whether default keys are upper-case.
         folds_case: Whether the store takes `KEY` and `key` for one place.
+        nests: Whether `a/b` makes a folder of `a`, so that `a` cannot be a key, too.
     """
 
     pattern: str
@@ -30,6 +31,7 @@ class KeyRule:
     word: str
     upper: bool = False
     folds_case: bool = False
+    nests: bool = False
 
     def default(self, set_name: SetName, name: str) -> str:
         """The key of a token that names none; empty if the name has no letter or digit."""
@@ -46,12 +48,18 @@ class KeyRule:
         """Two keys with one canonical form are one place."""
         return key.casefold() if self.folds_case else key
 
+    def above(self, key: str) -> tuple[str, ...]:
+        """The keys that cannot be, beside this one: `a` and `a/b` beside `a/b/c`."""
+        ends = [at for at, letter in enumerate(key) if letter == "/"] if self.nests else []
+        return tuple(key[:end] for end in ends)
+
 
 PATH_KEYS: Final = KeyRule(
     pattern=r"(?!.*//)[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*",
     advice="letters, digits, `.`, `_` and `-`, in folders with `/`, no part starting with a dot",
     separator="/",
     word="-",
+    nests=True,
 )
 VARIABLE_KEYS: Final = KeyRule(
     pattern=r"[A-Za-z_][A-Za-z0-9_]*",

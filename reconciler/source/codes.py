@@ -102,6 +102,10 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
             "NetBird shows the name decorated as the config's `live_name` says, and that is longer than "
             "255 characters. Shorten one of them."
         ),
+        "NB213": (
+            "One key is a folder on the way to another: a sink that keeps each secret in a file of its "
+            "own cannot have `a` and `a/b`. Give one of them another key: {sink: NAME, key: KEY}."
+        ),
         "NB250": (
             "The last day of the token is over. It will not be created or renewed; the rest of the file "
             "is carried out as usual. Remove the entry when you no longer need it."

@@ -15,10 +15,15 @@ from reconciler.source.written import LOCAL, Written
 
 @dataclass(frozen=True, slots=True)
 class PlaceWritten:
-    """A place, the token that asks for it, and the value to point at."""
+    """A place, the token that asks for it, and the value to point at.
+
+    Attributes:
+        above: Canonical places that would be folders on the way to this one.
+    """
 
     place: Place
     canonical: Place
+    above: tuple[Place, ...]
     written: Written
     node: Node
 
@@ -65,6 +70,21 @@ def clashes(wanted: list[PlaceWritten]) -> Iterator[Problem]:
                 f" {{sink: {later.place.sink}, key: …}}",
             )
 
+    for nested in wanted:
+        for above in nested.above:
+            if above in first:
+                yield _nesting(nested, first[above])
+
+
+def _nesting(nested: PlaceWritten, upper: PlaceWritten) -> Problem:
+    return nested.written.problem(
+        "NB213",
+        nested.node,
+        f"{quoted(str(nested.place))} lies below {quoted(str(upper.place))},"
+        f" the place of {upper}, which cannot be a folder, too",
+        f"give one of them another key: {{sink: {nested.place.sink}, key: …}}",
+    )
+
 
 def _is_same_entry_twice(one: Written, other: Written) -> bool:
     """Whether two entries have one identity, which is said already."""
@@ -91,8 +111,10 @@ def _place(
 ) -> PlaceWritten | Problem:
     key = rule.default(set_name, written.name) if wish.key is None else wish.key
     if rule.accepts(key):
-        canonical = Place(wish.sink, rule.canonical(key))
-        return PlaceWritten(Place(wish.sink, key), canonical, written, wish.key_node)
+        canonical = rule.canonical(key)
+        above = tuple(Place(wish.sink, each) for each in rule.above(canonical))
+        place = Place(wish.sink, canonical)
+        return PlaceWritten(Place(wish.sink, key), place, above, written, wish.key_node)
     own_key = f"write {{sink: {wish.sink}, key: …}}: {rule.advice}"
     if wish.key is not None:
         message = f"the sink {quoted(wish.sink)} cannot take the key {quoted(key)}"

@@ -61,3 +61,10 @@ def test_one_place_under_two_spellings() -> None:
     folding = KeyRule("[A-Za-z]+", "letters", "_", "_", folds_case=True)
     assert folding.canonical("Key") == folding.canonical("kEY")
     assert PATH_KEYS.canonical("Key") != PATH_KEYS.canonical("key")
+
+
+def test_what_a_key_with_folders_rules_out() -> None:
+    assert PATH_KEYS.above("a/b/c") == ("a", "a/b")
+    assert PATH_KEYS.above("a") == ()
+    flat = KeyRule(PATH_KEYS.pattern, "a path", "/", "-")
+    assert flat.above("a/b/c") == ()
