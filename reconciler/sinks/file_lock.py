@@ -16,6 +16,10 @@ from typing import Final
 from reconciler.sinks.safe_fs import Folder
 from reconciler.sinks.trust import Unsafe
 
+PATIENCE: Final = 30.0
+"""Seconds that a writer waits for another. Whoever still waits then has written nothing and is
+refused, far below the five minutes after a POST in which writes may start (sinks.md §7.2)."""
+
 _PAUSE: Final = 0.01
 
 

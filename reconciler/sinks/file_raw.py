@@ -32,7 +32,7 @@ from reconciler.core.secret import Secret
 from reconciler.core.tokens import TokenId, Unread
 from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
 from reconciler.sinks.file_faults import reading, refusing, unread, unsure
-from reconciler.sinks.file_lock import check_lock, still, writing
+from reconciler.sinks.file_lock import PATIENCE, check_lock, still, writing
 from reconciler.sinks.receipt_text import (
     Found,
     receipt_to_json,
@@ -62,7 +62,7 @@ class RawSink:
 
     folder: Path
     strict: bool
-    patience: float = 10.0
+    patience: float = PATIENCE
 
     @property
     def power(self) -> Power:
@@ -128,6 +128,8 @@ class RawSink:
         path = self._path(key)
         with refusing(path):
             try:
+                if isinstance(self._now(path), Absent):
+                    return False  # not even a lock file is made
                 with self._locked(open_folder), open_folder(path.parent) as folder:
                     return _delete(folder, path, token)
             except FileNotFoundError:
@@ -145,6 +147,10 @@ class RawSink:
     def _locked(self, way: Callable[[Path], AbstractContextManager[Folder]]) -> Iterator[Folder]:
         with way(self.folder) as root, writing(root, _LOCK, self.patience):
             yield root
+
+    def _now(self, path: Path) -> Stored | Damaged | Absent:
+        with open_folder(path.parent) as folder:
+            return _held(folder, path.name)
 
     def _registrations(self) -> dict[SetName, Registration]:
         found = {}

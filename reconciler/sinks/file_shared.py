@@ -6,7 +6,7 @@ Only our keys are touched, under a lock, after reading the file again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -29,7 +29,7 @@ from reconciler.core.secret import Secret
 from reconciler.core.tokens import TokenId
 from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
 from reconciler.sinks.file_faults import reading, refusing
-from reconciler.sinks.file_lock import check_lock, writing
+from reconciler.sinks.file_lock import PATIENCE, check_lock, writing
 from reconciler.sinks.receipt_text import (
     Found,
     receipt_to_json,
@@ -70,7 +70,7 @@ class SharedSink:
     file: Path
     strict: bool
     parse: Callable[[bytes], Document]
-    patience: float = 10.0
+    patience: float = PATIENCE
 
     @property
     def power(self) -> Power:
@@ -127,14 +127,24 @@ class SharedSink:
 
     def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
         text = to_text(receipt_to_json(receipt))
-        with refusing(self.file), self._changing() as folder:
+        with refusing(self.file), self._changing(open_folder) as folder:
             document = self._parsed(folder)
             check_amend(f"{self.file}#{key}", _held(document, key), receipt, expect)
             self._replace(folder, document.with_receipt(key, text), receipt.token.id)
 
     def delete(self, key: str, token: TokenId) -> bool:
         """A value that the receipt does not describe stays: it is not ours to destroy."""
-        with refusing(self.file), self._changing() as folder:
+        with refusing(self.file):
+            if isinstance(_held(self._document(), key), Absent):
+                return False  # neither folder nor lock file is made
+            return self._delete(key, token)
+
+    @property
+    def _lock(self) -> str:
+        return f".{self.file.name}.lock"
+
+    def _delete(self, key: str, token: TokenId) -> bool:
+        with self._changing(open_folder) as folder:
             document = self._parsed(folder)
             held = _held(document, key)
             receipt = receipt_of(held)
@@ -146,18 +156,16 @@ class SharedSink:
             )
         return True
 
-    @property
-    def _lock(self) -> str:
-        return f".{self.file.name}.lock"
-
     def _check_folder(self, folder: Folder) -> None:
         if self.strict:
             folder.check_closed()
 
     @contextmanager
-    def _changing(self) -> Iterator[Folder]:
+    def _changing(
+        self, way: Callable[[Path], AbstractContextManager[Folder]] = make_folder
+    ) -> Iterator[Folder]:
         with (
-            make_folder(self.file.parent) as folder,
+            way(self.file.parent) as folder,
             writing(folder, self._lock, self.patience),
         ):
             self._check_folder(folder)

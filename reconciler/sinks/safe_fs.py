@@ -27,7 +27,8 @@ from reconciler.sinks.trust import (
 
 _SAFE: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
-_NOT_KNOWN_THERE: Final = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # network file systems
+_NOT_KNOWN_THERE: Final = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY, errno.EISDIR}
+"""How file systems, mostly of networks, say that they cannot do something."""
 _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -104,7 +105,11 @@ class Folder:
     def probe(self, name: str, size: int) -> None:
         """Prove that `replace` has the right and the room to write, and leave nothing behind."""
         self.check_target(name)
-        temporary = _temporary(name, token_hex(8))
+        temporary = _temporary(name, token_hex(10))
+        self.check_target(temporary)  # names have a greatest length
+        if (nameless := self._open_nameless()) is not None:
+            self._fill(nameless, bytes(size), like=name)
+            return
         self._write_new(temporary, bytes(size), like=name)
         self._discard(temporary)
         self.flush()
@@ -119,7 +124,7 @@ class Folder:
 
     def sweep(self, name: str) -> None:
         """Remove what killed runs left of a file. Only under a lock: nobody else writes then."""
-        for each in self.names():
+        for each in os.listdir(self.fd):  # noqa: PTH208 - see names
             if each.startswith(f".{name}.") and each.endswith(".tmp"):
                 tag = each.removeprefix(f".{name}.").removesuffix(".tmp")
                 if _TAG.fullmatch(tag):  # has no dot: `.env.local` is another file than `.env`
@@ -128,15 +133,30 @@ class Folder:
     def _write_new(self, name: str, content: bytes, like: str) -> None:
         fd = os.open(name, _NEW, 0o600, dir_fd=self.fd)
         try:
-            with os.fdopen(fd, "wb") as stream:
-                os.fchmod(fd, 0o600)
-                self._keep_owner(fd, like)
-                stream.write(content)
-                stream.flush()
-                _flush_file(fd)
+            self._fill(fd, content, like)
         except BaseException:
             self._discard(name)
             raise
+
+    def _fill(self, fd: int, content: bytes, like: str) -> None:
+        """Write and close; what `like` is allowed and whose it is, the file is, too."""
+        with os.fdopen(fd, "wb") as stream:
+            os.fchmod(fd, 0o600)
+            self._keep_owner(fd, like)
+            stream.write(content)
+            stream.flush()
+            _flush_file(fd)
+
+    def _open_nameless(self) -> int | None:
+        """A new file that vanishes even if we are killed; None where the system has no such."""
+        if not hasattr(os, "O_TMPFILE"):
+            return None
+        try:
+            return os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+        except OSError as error:
+            if error.errno not in _NOT_KNOWN_THERE:
+                raise
+        return None
 
     def _keep_owner(self, fd: int, like: str) -> None:
         """Root replaces a service's file without taking it away from the service."""

@@ -77,7 +77,9 @@ def located(error: OSError, path: Path) -> OSError:
     if error.errno == errno.ELOOP:
         return Unsafe(f"{path} is a symbolic link", "give the path that it leads to")
     if error.errno == errno.ENOTDIR:
-        return Unsafe(f"{path} is no folder, or a symbolic link", "give the path of a real folder")
+        return Unsafe(
+            f"{path} is no folder, or a symbolic link", "move it away, or choose another place"
+        )
     return OSError(error.errno, error.strerror, str(path))
 
 
