@@ -5,87 +5,24 @@ import os
 import stat
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from boxes import FORMATS, KEY, REGISTRATION, SHARED, Box, receipt, secret
 
-from reconciler.core.ports import Power, Sink
+from reconciler.core.ports import Power
 from reconciler.core.receipts import (
     ABSENT,
     Absent,
     Damaged,
     Inventory,
-    Receipt,
-    Registration,
     SetName,
     Stored,
-    TokenRef,
     Version,
 )
-from reconciler.core.secret import Secret, checksum
-from reconciler.core.tokens import TokenId, Unread, UserId
+from reconciler.core.secret import Secret
+from reconciler.core.tokens import TokenId, Unread
 from reconciler.errors import SinkRefused, SinkUnread
-from reconciler.sinks import SINK_TYPES
-
-FORMATS = ("raw", "dotenv", "json")
-SHARED = ("dotenv", "json")
-KEY = "KEY"
-
-
-def secret(number: int = 1) -> Secret:
-    body = f"{number:030d}"
-    return Secret(f"nbp_{body}{checksum(body)}")
-
-
-def receipt(number: int = 1, **fields: object) -> Receipt:
-    made = Receipt(
-        token=TokenRef(UserId("bot"), TokenId(f"tok{number}")),
-        set=SetName("platform"),
-        name=f"deploy-{number}",
-        created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
-        expires_at=datetime(2026, 4, 2, 3, 4, 5, 678901, tzinfo=UTC),
-        fingerprint=secret(number).fingerprint(),
-        rotation=2,
-        predecessors=(TokenRef(UserId("bot"), TokenId("tok0")),),
-    )
-    return replace(made, **fields)  # type: ignore[arg-type]  # named after the fields
-
-
-REGISTRATION = Registration(
-    SetName("platform"),
-    "https://api.netbird.io",
-    UserId("us"),
-    datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-)
-
-
-class Box:
-    """One sink of each format, and the file in which it keeps KEY."""
-
-    def __init__(self, folder: Path, form: str, *, strict: bool = False) -> None:
-        self.form = form
-        self.folder = folder / "secrets"
-        self.place = "secrets" if form == "raw" else f"secrets/all.{form}"
-        self.file = self.folder / (KEY if form == "raw" else f"all.{form}")
-        options: dict[str, object] = {"format": form, "path": self.place, "strict": strict}
-        self.sink: Sink = SINK_TYPES["file"].build(options, folder)
-
-    def put(self, number: int = 1, key: str = KEY, expect: Version = ABSENT) -> None:
-        self.sink.put(key, secret(number), receipt(number), expect)
-
-    def version(self, key: str = KEY) -> Version:
-        held = self.sink.read(key)
-        assert isinstance(held, Stored | Damaged)
-        return held.version
-
-    def write(self, content: bytes) -> None:
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        self.file.write_bytes(content)
-        self.file.chmod(0o600)
-
-    def files(self) -> set[str]:
-        return {each.name for each in self.folder.rglob("*")}
 
 
 @pytest.fixture(params=FORMATS)
@@ -124,8 +61,17 @@ def test_a_sink_that_does_not_exist_is_empty_and_looking_does_not_make_it(box: B
     assert box.sink.inventory([KEY]) == Inventory()
     assert box.sink.read(KEY) == Absent()
     assert not box.sink.delete(KEY, TokenId("tok1")) or pytest.fail("nothing was there")
-    if box.form == "raw":
-        assert not box.folder.exists()
+    assert not box.folder.exists()
+
+
+def test_deleting_and_amending_what_was_never_there_makes_no_file(box: Box) -> None:
+    box.folder.mkdir(mode=0o700)
+    assert not box.sink.delete(KEY, TokenId("tok1"))
+    assert box.files() == set()
+    box.folder.rmdir()
+    with pytest.raises(SinkRefused):
+        box.sink.amend(KEY, receipt(), Version("some"))
+    assert not box.folder.exists()
 
 
 def test_values_stand_where_consumers_look_for_them(box: Box) -> None:

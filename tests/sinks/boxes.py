@@ -1,0 +1,81 @@
+"""A small sink of each format, and made-up secrets, receipts and registrations to fill it with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.core.ports import Sink
+from reconciler.core.receipts import (
+    ABSENT,
+    Damaged,
+    Receipt,
+    Registration,
+    SetName,
+    Stored,
+    TokenRef,
+    Version,
+)
+from reconciler.core.secret import Secret, checksum
+from reconciler.core.tokens import TokenId, UserId
+from reconciler.sinks import SINK_TYPES
+
+FORMATS = ("raw", "dotenv", "json")
+SHARED = ("dotenv", "json")
+KEY = "KEY"
+
+
+def secret(number: int = 1) -> Secret:
+    body = f"{number:030d}"
+    return Secret(f"nbp_{body}{checksum(body)}")
+
+
+def receipt(number: int = 1, **fields: object) -> Receipt:
+    made = Receipt(
+        token=TokenRef(UserId("bot"), TokenId(f"tok{number}")),
+        set=SetName("platform"),
+        name=f"deploy-{number}",
+        created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        expires_at=datetime(2026, 4, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        fingerprint=secret(number).fingerprint(),
+        rotation=2,
+        predecessors=(TokenRef(UserId("bot"), TokenId("tok0")),),
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]  # named after the fields
+
+
+REGISTRATION = Registration(
+    SetName("platform"),
+    "https://api.netbird.io",
+    UserId("us"),
+    datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+)
+
+
+class Box:
+    """One sink of each format, and the file in which it keeps KEY."""
+
+    def __init__(self, folder: Path, form: str, *, strict: bool = False) -> None:
+        self.form = form
+        self.folder = folder / "secrets"
+        self.place = "secrets" if form == "raw" else f"secrets/all.{form}"
+        self.file = self.folder / (KEY if form == "raw" else f"all.{form}")
+        options: dict[str, object] = {"format": form, "path": self.place, "strict": strict}
+        self.sink: Sink = SINK_TYPES["file"].build(options, folder)
+
+    def put(self, number: int = 1, key: str = KEY, expect: Version = ABSENT) -> None:
+        self.sink.put(key, secret(number), receipt(number), expect)
+
+    def version(self, key: str = KEY) -> Version:
+        held = self.sink.read(key)
+        assert isinstance(held, Stored | Damaged)
+        return held.version
+
+    def write(self, content: bytes) -> None:
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.file.write_bytes(content)
+        self.file.chmod(0o600)
+
+    def files(self) -> set[str]:
+        return {each.name for each in self.folder.rglob("*")}
