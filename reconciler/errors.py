@@ -17,7 +17,10 @@
     |   `-- SinkUnread        could not look; never the same as "nothing there"
     |-- GuardStop             a guard or a protection needs a human's word
     |-- PlanMismatch          the plan is stale, altered, or not the approved one
-    |-- LockHeld              another run is at work
+    |-- LockError
+    |   |-- LockHeld          another run is at work
+    |   |-- LockDenied        the lock's server does not let us
+    |   `-- LockUnavailable   the lock's server could not be asked
     `-- HookFailed            the tokens are in order, a hook was not
 
 Exit codes are a contract (DESIGN §7).
@@ -153,10 +156,24 @@ class PlanMismatch(NetbirdTokensError):
     exit_code = ExitCode.STALE
 
 
-class LockHeld(NetbirdTokensError):
+class LockError(NetbirdTokensError):
+    """The lock is not ours, or was not given back; nothing is ever begun without it."""
+
+
+class LockHeld(LockError):
     """Another run holds the lock."""
 
     exit_code = ExitCode.LOCKED
+
+
+class LockDenied(LockError):
+    """401 or 403 from the lock's server, or a credential for it that is only half there."""
+
+    exit_code = ExitCode.AUTH
+
+
+class LockUnavailable(LockError):
+    """The lock's server was not reached, or is no lock server, or lost track of us."""
 
 
 class HookFailed(NetbirdTokensError):

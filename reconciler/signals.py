@@ -1,11 +1,13 @@
-"""Ctrl-C and SIGTERM: the first lets what is in flight finish, the second leaves at once."""
+"""Ctrl-C and SIGTERM. While work is in flight, the first lets it finish, the second leaves at once;
+before and after that, the first gives back what is held and unwinds.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import FrameType, TracebackType
 from typing import Self
@@ -20,11 +22,13 @@ class Interrupts(AbstractContextManager["Interrupts"]):
 
     Attributes:
         in_flight: Names what a second signal would cut off.
+        let_go: Gives back what is held, before a second signal leaves; says what went wrong with that.
         code: The exit code of the first signal; None while there was none.
     """
 
-    def __init__(self, in_flight: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(self, in_flight: Callable[[], tuple[str, ...]], let_go: Callable[[], str]) -> None:
         self.in_flight = in_flight
+        self.let_go = let_go
         self.code: ExitCode | None = None
         self._before: dict[int, object] = {}
 
@@ -42,8 +46,7 @@ class Interrupts(AbstractContextManager["Interrupts"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
+        _restore(self._before)
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         code = _CODES[signal.Signals(number)]
@@ -53,9 +56,74 @@ class Interrupts(AbstractContextManager["Interrupts"]):
             return
         cut = ", ".join(self.in_flight()) or "nothing"
         _say(f"\nleft at once; cut off: {cut}. Run the same command again: it heals what is left.")
+        _say(self.let_go())
         os._exit(code)
+
+
+class Leaving(AbstractContextManager["Leaving"]):
+    """Gives something back once, whichever way the block is left: its end, an error, a signal.
+
+    A signal gives back first and unwinds then, since unwinding may wait for threads longer than CI
+    grants us. One that comes while it is being given back waits for that; the next one does not.
+
+    Args:
+        give_back: Gives it back; says what went wrong with that, else is empty.
+        say: Tells people.
+    """
+
+    def __init__(self, give_back: Callable[[], str], say: Callable[[str], None]) -> None:
+        self._give_back = give_back
+        self._tell = say
+        self._armed = self._begun = self._waited = False
+        self._before: dict[int, object] = {}
+
+    def arm(self) -> None:
+        """From now on there is something to give back, and nobody is busy with it."""
+        self._armed = True
+
+    def let_go(self) -> str:
+        """Give it back now, unless that was begun before."""
+        if self._begun:
+            return ""
+        self._begun = True
+        return self._give_back()
+
+    def __enter__(self) -> Self:
+        for number in _CODES:
+            self._before[number] = signal.signal(number, self._caught)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            trouble = self.let_go()
+        finally:
+            _restore(self._before)
+        if trouble:
+            self._tell(trouble)
+
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        if self._begun and not self._waited:
+            self._waited = True
+            return
+        if self._armed:
+            _say(self.let_go())
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        _say("terminated")
+        raise SystemExit(_CODES[signal.SIGTERM])
+
+
+def _restore(before: Mapping[int, object]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
 
 
 def _say(text: str) -> None:
     """Straight to the descriptor: a signal handler must not wait for a buffer's lock."""
-    os.write(sys.stderr.fileno(), f"{text}\n".encode())
+    if text:
+        os.write(sys.stderr.fileno(), f"{text}\n".encode())

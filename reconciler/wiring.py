@@ -5,8 +5,8 @@ A value comes from the flag, else the environment, else the config, else the def
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,10 +22,11 @@ from reconciler.core.secret import Secret
 from reconciler.core.world import Requests, World
 from reconciler.errors import Unauthenticated, UsageError
 from reconciler.gather import Sources, gather
-from reconciler.locks import LOCK_TYPES
+from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, Surroundings, this_run
+from reconciler.signals import Leaving
 from reconciler.sinks import SINK_TYPES
 from reconciler.source.build import Loaded, load_set
-from reconciler.source.config import Config, default_config, load_config
+from reconciler.source.config import Config, LockConfig, SinkConfig, default_config, load_config
 from reconciler.transaction import Ports
 
 CLOUD: Final = "https://api.netbird.io"
@@ -168,17 +169,36 @@ class Parts:
         sources = Sources(api, self.sinks, self.endpoint.url, requests)
         return gather(self.loaded.token_set, sources)
 
-    def lock(self) -> AbstractContextManager[object]:
-        """The configured lock, to be held from the first look to the last write."""
+    def configured_lock(self) -> Lock | None:
+        """The lock that the config names; nothing is sent. Raises UsageError or LockDenied."""
         lock = self.config.lock
         if lock is None:
-            return nullcontext()
-        if lock.type not in LOCK_TYPES:
-            raise UsageError(
-                f"lock type {lock.type!r} is not available yet",
-                hint=f"use one of {', '.join(LOCK_TYPES)}",
-            )
-        return LOCK_TYPES[lock.type](lock.options, self.config.base, self.where.lock_timeout)
+            return None
+        around = Surroundings(self.config.base, self.env, self.config.allow_http)
+        return LOCK_TYPES[lock.type](lock.options, around)
+
+    def this_run(self, operation: str) -> Holder:
+        """Ourselves, as others see us while we hold the lock; under a new id each time."""
+        return this_run(operation, self.env, self.now())
+
+    @contextmanager
+    def lock(self, operation: str, say: Callable[[str], None]) -> Iterator[Callable[[], str]]:
+        """Hold the configured lock, from the first look to the last write.
+
+        Yields a function that gives it back at once, for one who cannot wait for the end of the block.
+
+        Raises:
+            LockError: It is not ours, so nothing was begun.
+        """
+        lock = self.configured_lock()
+        if lock is None:
+            yield _nothing_held
+            return
+        hold = Hold(lock, lambda: self.this_run(operation), say)
+        with Leaving(hold.give_back, say) as leaving:
+            hold.take(self.where.lock_timeout)
+            leaving.arm()
+            yield leaving.let_go
 
     def skew(self, server_time: datetime) -> timedelta | None:
         """How far this machine's clock is off the server's, if that is worth a word."""
@@ -199,12 +219,22 @@ class Parts:
             "config", config, "--config" if self.where.config else "beside the token file"
         )
         for name, sink in sorted(self.config.sinks.items()):
-            options = " ".join(f"{k}={v}" for k, v in sorted(sink.options.items()))
-            yield Setting(f"sinks.{name}", f"{sink.type} {options}", config)
+            yield Setting(f"sinks.{name}", _described(sink), config)
+        yield Setting("lock", _described(self.config.lock), config)
         yield Setting("live_name", self.config.live_name, config)
         yield Setting("verify", str(self.config.verify).lower(), config)
         limits = self.config.limits
         yield Setting("guards.max_revokes", f"{limits.count}, {limits.percent}%", config)
+
+
+def _nothing_held() -> str:
+    return ""
+
+
+def _described(part: SinkConfig | LockConfig | None) -> str:
+    if part is None:
+        return "none"
+    return " ".join([part.type, *(f"{k}={v}" for k, v in sorted(part.options.items()))])
 
 
 def _first_line(path: Path) -> str:

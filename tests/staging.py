@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -70,6 +74,22 @@ class Stage:
 
     def pass_time(self, **delta: float) -> None:
         self.clock.advance(timedelta(**delta))
+
+
+def command(stage: Stage, *argv: str) -> subprocess.Popen[str]:
+    """The command line as a process of its own; stdout and stderr come as one stream."""
+    env = {**os.environ, "NB_PAT": stage.credential}
+    return subprocess.Popen(
+        [sys.executable, "-m", "reconciler", *argv],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=stage.folder,
+    )  # fmt: skip
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -7,13 +7,12 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from staging import SECRET, Stage
+from staging import SECRET, Stage, command, wait_for
 
 from reconciler.emulator import Call, Drop, Fault, Status, serve
 
@@ -141,21 +140,6 @@ def test_an_unread_sink_creates_and_revokes_nothing(stage: Stage) -> None:
     assert ran.code == 1
     assert "Could not look" in ran.out
     assert stage.writes() == []
-
-
-def command(stage: Stage, *argv: str) -> subprocess.Popen[str]:
-    env = {**os.environ, "NB_PAT": stage.credential}
-    return subprocess.Popen(
-        [sys.executable, "-m", "reconciler", *argv],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=stage.folder,
-    )  # fmt: skip
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -18,11 +18,13 @@ YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_files_of_the_readme_are_valid(stage: Stage) -> None:
-    tokens, config = YAML
+    tokens, config, lock = YAML
     (stage.folder / "tokens.yaml").write_text(tokens, encoding="utf-8")
     (stage.folder / ".netbird-tokens.yaml").write_text(config, encoding="utf-8")
     ran = stage.run("validate")
     assert (ran.code, ran.err) == (0, "")
+    stage.config(lock)
+    assert stage.run("validate").code == 0
 
 
 def test_every_command_is_in_the_readme_and_has_an_example() -> None:
@@ -46,7 +48,7 @@ def test_the_example_in_every_help_text_runs(
     assert shown is not None
     line = shown[1].removeprefix("source <(").removesuffix(")").split(" > ")[0]
     argv = shlex.split(line)[1:] + (["--yes"] if name == "rotate" else [])
-    asks_or_misses = {"apply": 3, "inspect": 3, "revoke": 3, "drift": 2, "plan": 2}
+    asks_or_misses = {"apply": 3, "inspect": 3, "revoke": 3, "unlock": 3, "drift": 2, "plan": 2}
     ran = stage.run(*argv)
     assert ran.code == asks_or_misses.get(name, 0), ran
     assert "Usage:" not in ran.err

@@ -1,4 +1,4 @@
-"""init, validate, import, doctor, demo."""
+"""init, validate, import, doctor, unlock, demo."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import options
+
+_config = options.option(
+    "-c", "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Config file; else .netbird-tokens.yaml beside the token file.",
+)  # fmt: skip
 
 
 @click.command()
@@ -28,8 +33,7 @@ def init(folder: Path) -> int:
 
 @click.command()
 @options.files
-@options.option("-c", "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-                help="Config file; else .netbird-tokens.yaml beside the token file.")  # fmt: skip
+@_config
 def validate(**values: Any) -> int:
     r"""Check the files offline: schema, meaning, pasted secrets.
 
@@ -76,6 +80,25 @@ def doctor(show_config: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
 
 
 @click.command()
+@click.argument("lock_id", metavar="ID")
+@options.files
+@_config
+@options.yes
+def unlock(lock_id: str, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
+    r"""Free the lock of a run that is gone; asks first.
+
+    ID is printed by the run that finds the lock held. Under another id nothing is freed.
+
+    \b
+    Example:
+      netbird-tokens unlock 1d8f6a0e-5b1c-4c62-9a53-0f6b7d1c9e55
+    """
+    from reconciler.commands import locks  # noqa: PLC0415 - `--help` stays light
+
+    return locks.unlock(options.parts_of(values), options.desk(), lock_id, yes=yes)
+
+
+@click.command()
 @options.option("--fast", is_flag=True, help="Do not pause for reading.")
 def demo(fast: bool) -> int:  # noqa: FBT001 - a flag
     r"""Tell the whole story on an emulated server; no account needed.
@@ -89,4 +112,4 @@ def demo(fast: bool) -> int:  # noqa: FBT001 - a flag
     return play(options.desk(), fast=fast)
 
 
-COMMANDS: Final = (init, validate, import_, doctor, demo)
+COMMANDS: Final = (init, validate, import_, doctor, unlock, demo)

@@ -88,7 +88,7 @@ def apply(
         return approval.narrowed(whole, consent.saved)
 
     given = consent.yes or consent.saved is not None or consent.change_id is not None
-    return _act(parts, desk, output, requests, Choice(chosen, asks=not given))
+    return _act(parts, desk, output, requests, Choice("apply", chosen, asks=not given))
 
 
 def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
@@ -99,7 +99,7 @@ def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
             c for c in whole.effects if c.why.reason in _DUE or isinstance(c, Register)
         )
 
-    return _act(parts, desk, output, Requests(), Choice(chosen, asks=not yes))
+    return _act(parts, desk, output, Requests(), Choice("renew", chosen, asks=not yes))
 
 
 def rotate(parts: Parts, desk: Desk, output: Output, requests: Requests, *, yes: bool) -> ExitCode:
@@ -113,7 +113,7 @@ def rotate(parts: Parts, desk: Desk, output: Output, requests: Requests, *, yes:
     def chosen(whole: Plan) -> Plan:
         return whole.only(_rotated(whole, requests.rotate))
 
-    return _act(parts, desk, output, requests, Choice(chosen, asks=not yes))
+    return _act(parts, desk, output, requests, Choice("rotate", chosen, asks=not yes))
 
 
 def _rotated(whole: Plan, names: frozenset[str]) -> Iterable[Change]:
@@ -124,15 +124,16 @@ def _rotated(whole: Plan, names: frozenset[str]) -> Iterable[Change]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which part of the plan to carry out, and whether to ask first."""
+    """Which command this is, which part of the plan it carries out, and whether it asks first."""
 
+    operation: str
     of: Callable[[Plan], Plan]
     asks: bool
 
 
 def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: Choice) -> ExitCode:
     _warn(parts, desk)
-    with parts.lock(), parts.writer() as api:
+    with parts.lock(choice.operation, desk.note) as let_go, parts.writer() as api:
         with waiting(desk, "reading tokens and sinks"):
             world = parts.look(api, requests)
         _warn_of_skew(parts, desk, world)
@@ -145,7 +146,7 @@ def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: C
             return _nothing(found, desk, output)
         if choice.asks:
             desk.confirm(f"Carry out these {len(found.effects)} actions?")
-        return carry_out(found, parts.ports(api), desk, output, parts.config.hooks)
+        return carry_out(found, parts.ports(api), desk, output, parts.config.hooks, let_go)
 
 
 def _nothing(found: Plan, desk: Desk, output: Output) -> ExitCode:

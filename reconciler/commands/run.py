@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reconciler.commands import hooks, verdict
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output, Renderers, write
@@ -17,12 +19,14 @@ from reconciler.source.config import Hooks
 from reconciler.transaction import Ports
 
 
-def carry_out(plan: Plan, ports: Ports, desk: Desk, output: Output, wanted: Hooks) -> ExitCode:
-    """Let the engine work, say what happened, and judge it."""
+def carry_out(
+    plan: Plan, ports: Ports, desk: Desk, output: Output, wanted: Hooks, let_go: Callable[[], str]
+) -> ExitCode:
+    """Let the engine work, say what happened, and judge it; `let_go` gives back the lock."""
     labels = Labels(plan)
     say = desk.show if output.format == "text" else desk.note
 
-    interrupts = Interrupts(lambda: engine.in_flight())  # noqa: PLW0108 - made before the engine
+    interrupts = Interrupts(lambda: engine.in_flight(), let_go)  # noqa: PLW0108 - made before the engine
     with interrupts, counting(desk, len(plan.effects)) as ended:
 
         def tell(result: Result) -> None:

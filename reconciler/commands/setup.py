@@ -125,7 +125,7 @@ def doctor(parts: Parts, desk: Desk, *, show_config: bool) -> ExitCode:
         for setting in parts.settings():
             desk.show(f"{setting.name:<22} {setting.value}   ({setting.source or '–'})")
     worst = ExitCode.OK
-    for check, found in _checks(parts):
+    for check, found in _checks(parts, desk):
         if isinstance(found, NetbirdTokensError):
             desk.show(f"✘ {check}: {found.message}" + (f"\n    {found.hint}" if found.hint else ""))
             worst = worst or found.exit_code
@@ -134,7 +134,7 @@ def doctor(parts: Parts, desk: Desk, *, show_config: bool) -> ExitCode:
     return worst
 
 
-def _checks(parts: Parts) -> Iterator[tuple[str, str | NetbirdTokensError]]:
+def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, str | NetbirdTokensError]]:
     yield "server", f"{parts.management_url.value} (from {parts.management_url.source})"
     try:
         with parts.reader() as api:
@@ -157,15 +157,15 @@ def _checks(parts: Parts) -> Iterator[tuple[str, str | NetbirdTokensError]]:
             yield f"sink {name}", "can be read and written"
         except NetbirdTokensError as error:
             yield f"sink {name}", error
-    yield "lock", _lock(parts)
+    yield "lock", _lock(parts, desk)
 
 
-def _lock(parts: Parts) -> str | NetbirdTokensError:
+def _lock(parts: Parts, desk: Desk) -> str | NetbirdTokensError:
     if parts.config.lock is None:
         return "none configured"
     try:
-        with parts.lock():
-            return "free"
+        with parts.lock("doctor", desk.note):
+            return "free"  # taken, and given back at once: the protocol has no other way to look
     except NetbirdTokensError as error:
         return error
 

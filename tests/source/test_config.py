@@ -107,6 +107,7 @@ def test_an_http_lock(path: Path) -> None:
         "url": "https://x.example/lock?id=1",
         "lock_method": "POST",
         "unlock_method": "UNLOCK",
+        "gitlab_job_token": False,
     }
 
 
