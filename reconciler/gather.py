@@ -58,7 +58,8 @@ def gather(wanted: TokenSet, sources: Sources) -> World:
         sinks = {name: future.result() for name, future in inventories.items()}
         scope = _scope(resolved, sinks) - set(unresolved)
         listings = {user: pool.submit(_listing, sources.api, user) for user in sorted(scope)}
-        live: dict[UserId, Listing] = {u: future.result() for u, future in listings.items()}
+    # Collected when all are there: waking up for each one would take time from those that read.
+    live: dict[UserId, Listing] = {user: future.result() for user, future in listings.items()}
     return World(
         wanted=resolved,
         server=sources.server,

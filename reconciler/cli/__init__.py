@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,9 @@ from reconciler.errors import ExitCode, InputError, NetbirdTokensError
 
 def main() -> None:
     """The console script."""
+    # A run reads much, keeps all of it, and ends: the collector would walk through it again and again
+    # and find next to nothing, for a third of the time of a large plan.
+    gc.set_threshold(100_000, 50, 100)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -29,7 +29,6 @@ from reconciler.core.reasons import Cause
 from reconciler.core.receipts import SetName
 from reconciler.core.subjects import action_of, name_of, refs_of, user_of
 from reconciler.core.tokens import UserId
-from reconciler.core.world import World
 
 _ORDER: Final = (Register, Create, Renew, Amend, Revoke, Clean, Blocked, Wait, Unmanaged, Keep)
 _EFFECTS: Final = (Register, Create, Renew, Amend, Revoke, Clean)
@@ -83,7 +82,8 @@ class Plan:
     users: Mapping[UserId, str]
 
     @classmethod
-    def of(cls, world: World, changes: Iterable[Change], gaps: tuple[Gap, ...]) -> Plan:
+    def of(cls, ledger: Ledger, changes: Iterable[Change], gaps: tuple[Gap, ...]) -> Plan:
+        world = ledger.world
         ordered = tuple(sorted(changes, key=_position))
         named = {user_of(change) for change in ordered}
         users = {u: world.users[u].name or u for u in sorted(named) if u in world.users}
@@ -95,7 +95,7 @@ class Plan:
             changes=ordered,
             gaps=gaps,
             guards=(),
-            counts=_counts(world),
+            counts=_counts(ledger),
             users=users,
         )
 
@@ -167,8 +167,7 @@ def _position(change: Change) -> tuple[int, str, str, list[str]]:
     return (_ORDER.index(type(change)), name_of(change), user_of(change), refs)
 
 
-def _counts(world: World) -> Counts:
-    ledger = Ledger(world)
+def _counts(ledger: Ledger) -> Counts:
     named = {ref: ledger.sets_naming.get(ref.id) for ref in ledger.live}
     ours = sum(1 for sets in named.values() if sets and ledger.set in sets)
     others = sum(1 for sets in named.values() if sets and ledger.set not in sets)

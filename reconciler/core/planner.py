@@ -34,7 +34,7 @@ def make_plan(world: World) -> Plan:
         proposed.extend(stage(ledger, spoken))
     changes = deferred([withhold(change, ledger) for change in proposed], world)
     changes.extend(_registrations(world, changes))
-    plan = Plan.of(world, changes, tuple(_gaps(world)))
+    plan = Plan.of(ledger, changes, tuple(_gaps(world)))
     return plan.judged(judge(plan, ledger))
 
 

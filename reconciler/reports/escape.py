@@ -14,8 +14,9 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Co"})
 
 def terminal(text: str) -> str:
     """One line without control characters, bidi overrides or anything else that cannot be seen."""
-    shown = "".join(_seen(char) for char in text)
-    return hide_tokens(shown)
+    if not text.isprintable():
+        text = "".join(map(_seen, text))
+    return hide_tokens(text)
 
 
 def markdown(text: str) -> str:

@@ -1,0 +1,89 @@
+"""What the benchmarks share: an emulator and commands in processes of their own, and the verdict.
+
+Everything is a process, so that nothing shares our interpreter and start-up counts. The best of a few
+runs is taken: what a machine does besides only ever adds time.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.emulator import Emulator
+
+RUNS = 3
+HEAD = "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: bench\ntokens:\n"
+
+
+class Account:
+    """An account in a store that the emulator's process will serve.
+
+    Attributes:
+        credential: Of the admin service user that commands run as.
+        users: Ids of the service users `u0`, `u1`, ….
+    """
+
+    def __init__(self, store: Path, users: int) -> None:
+        self.store = store
+        self.emulator = Emulator(store=store)
+        us = self.emulator.add_user("reconciler", role="admin", service_user=True)
+        self.credential = self.emulator.issue(us, "bootstrap", days=9)
+        self.users = [
+            self.emulator.add_user(f"u{n}", role="user", service_user=True) for n in range(users)
+        ]
+
+    @contextmanager
+    def served(self, latency_ms: float) -> Iterator[str]:
+        """The URL of a server of this account, whose every answer takes `latency_ms`."""
+        argv = [sys.executable, "-m", "reconciler.emulator", "--store", str(self.store)]
+        server = subprocess.Popen(
+            [*argv, "--latency-ms", str(latency_ms)], stdout=subprocess.PIPE, text=True
+        )
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def write_tokens(file: Path, count: int, users: int) -> Path:
+    """A token file of `count` entries that take turns among the users; returns its path."""
+    lines = (f"  - {{name: t{n}, user: u{n % users}}}\n" for n in range(count))
+    file.write_text(HEAD + "".join(lines), encoding="utf-8")
+    return file
+
+
+def command(*argv: str) -> None:
+    """Run `netbird-tokens` quietly, from start to exit."""
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler", *argv], stdout=subprocess.DEVNULL, check=False
+    )
+    assert done.returncode == 0, f"{argv[0]} exits with {done.returncode}"
+
+
+def best(work: Callable[[], object], runs: int = RUNS) -> float:
+    """The shortest time that the work took, in seconds."""
+    return min(timed(work) for _ in range(runs))
+
+
+def timed(work: Callable[[], object]) -> float:
+    """How long the work took, in seconds."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def say(what: str, seconds: float) -> None:
+    print(f"{what:<44} {seconds:8.3f} s")
+
+
+def judge(what: str, ratio: float, limit: float) -> None:
+    """Print the ratio beside its limit; end with exit code 1 if it is over."""
+    print(f"{what:<44} {ratio:8.2f}   (at most {limit})")
+    if ratio > limit:
+        sys.exit("too slow")
