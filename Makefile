@@ -11,8 +11,8 @@ demo: $(VENV)/ready
 test: lint types layers unit
 
 lint: $(VENV)/ready
-	$(BIN)/ruff check reconciler tests
-	$(BIN)/ruff format --check reconciler
+	$(BIN)/ruff check reconciler tests benchmarks
+	$(BIN)/ruff format --check reconciler benchmarks
 
 types: $(VENV)/ready
 	$(BIN)/mypy

@@ -35,7 +35,7 @@ def _spread(value: object, margin: str) -> str:
     deeper = margin + "  "
     match value:
         case {**fields} if fields:
-            lines = [f"{_LINE.encode(key)}: {_spread(each, deeper)}" for key, each in fields.items()]
+            lines = [f"{_LINE.encode(k)}: {_spread(each, deeper)}" for k, each in fields.items()]
             opened, closed = "{", "}"
         case list(items) if items:
             lines = list(map(_LINE.encode, items))

@@ -163,7 +163,8 @@ class RawSink:
 
     def _survey(self, keys: Collection[str]) -> Iterator[tuple[str, Lookup]]:
         """All receipts, and what is at `keys`; no link is followed."""
-        asked, pending = _by_folder(keys), [PurePosixPath()]
+        good = set(filter(PATH_KEYS.accepts, keys))
+        asked, pending = _by_folder(good), [PurePosixPath()]
         while pending:
             at = pending.pop()
             names = asked.pop(at, set())
@@ -172,8 +173,18 @@ class RawSink:
                 for name in sorted(_described(present) | (names & present)):
                     yield str(at / name), _seen(folder, name)
                 pending += [at / name for name in folder.folders() if PATH_KEYS.accepts(name)]
-        for at, names in asked.items():
-            yield from ((str(at / name), self._look(str(at / name))) for name in names)
+        unseen = [at / name for at, names in asked.items() if self._exists(at) for name in names]
+        yield from ((key, self._look(key)) for key in (*map(str, unseen), *(set(keys) - good)))
+
+    def _exists(self, at: PurePosixPath) -> bool:
+        """False only if somebody could look: then nothing is in it, and no key is looked for."""
+        try:
+            with open_folder(self.folder / at):
+                return True
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # each key says why it cannot be read
 
     def _look(self, key: str) -> Lookup:
         path = self.folder / key
@@ -237,8 +248,9 @@ def _described(names: Collection[str]) -> set[str]:
 
 def _by_folder(keys: Collection[str]) -> dict[PurePosixPath, set[str]]:
     found: dict[PurePosixPath, set[str]] = {}
-    for path in map(PurePosixPath, keys):
-        found.setdefault(path.parent, set()).add(path.name)
+    for key in keys:
+        at, _, name = key.rpartition("/")
+        found.setdefault(PurePosixPath(at), set()).add(name)
     return found
 
 
