@@ -54,10 +54,11 @@ class Written:
 
     def find(self, field: str) -> Node | None:
         """Where the value stands that counts; a lifetime of its own beats one of either kind."""
-        own = self.own.get(field)
-        rival = _RIVALS.get(field)
-        if own is not None or (rival and self.own.get(rival) is not None):
-            return own
+        own = self.own.pairs
+        if field in own:
+            return own[field].value
+        if _RIVALS.get(field) in own:
+            return None
         return self.inherited.get(field)
 
     def sound(self, *fields: str) -> bool:
