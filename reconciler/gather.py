@@ -2,6 +2,10 @@
 
 One `GET /api/users`, one token list per user in scope, one bulk read per sink (DESIGN §4, §9). What
 could not be read becomes `Unread` and stays visible; nothing here ever turns a failure into "empty".
+
+The order carries meaning, however long each step takes. The instant comes first: what had passed the
+grace by then was stored by then, or never will be, so the sinks show it. Sinks come before the lists:
+what a receipt names and no list shows is gone.
 """
 
 from __future__ import annotations
@@ -46,15 +50,15 @@ def gather(wanted: TokenSet, sources: Sources) -> World:
         ApiError: The user list could not be read: without it nobody knows who we are.
         InputError: Two entries turn out to name one token of one user.
     """
+    users = sources.api.users()
+    now = sources.api.server_time()
+    principal = _principal(users)
+    resolved, unresolved = _resolve(wanted, _Directory(users, principal))
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         inventories = {
             name: pool.submit(_inventory, sink, _keys(wanted, name))
             for name, sink in sources.sinks.items()
         }
-        users = sources.api.users()
-        now = sources.api.server_time()
-        principal = _principal(users)
-        resolved, unresolved = _resolve(wanted, _Directory(users, principal))
         sinks = {name: future.result() for name, future in inventories.items()}
         scope = _scope(resolved, sinks) - set(unresolved)
         listings = {user: pool.submit(_listing, sources.api, user) for user in sorted(scope)}

@@ -1,0 +1,145 @@
+"""The product's ports, over a wire: each call becomes an `Op`, whoever answers it.
+
+A sink of several writes makes several calls, as a real adapter does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from memory import POWERS, Cell, Op, Store, secret_of, version_of
+from worlds import SET, US
+
+from reconciler.core.ports import Minted, Power
+from reconciler.core.receipts import (
+    Absent,
+    Damaged,
+    Inventory,
+    Lookup,
+    Receipt,
+    Registration,
+    SinkName,
+    Stored,
+    Version,
+)
+from reconciler.core.secret import Secret
+from reconciler.core.tokens import LiveToken, TokenId, User, UserId
+from reconciler.errors import Gone, SinkRefused
+
+Wire = Callable[[Op], Any]
+KEY = "key"
+
+
+class Service:
+    """The management API."""
+
+    def __init__(self, wire: Wire, *, two_steps: bool) -> None:
+        self._wire = wire
+        self._two_steps = two_steps
+        self._now: datetime | None = None
+
+    def users(self) -> tuple[User, ...]:
+        self._now = self._wire(Op("users"))
+        facts = {"role": "admin", "is_service_user": True}
+        return (
+            User(US, "us", is_current=True, **facts),
+            User(UserId("bot"), "bot", is_current=False, **facts),
+        )
+
+    def server_time(self) -> datetime:
+        assert self._now is not None
+        return self._now
+
+    def tokens(self, user: UserId) -> tuple[LiveToken, ...]:
+        found: tuple[LiveToken, ...] = self._wire(Op("tokens", (user,)))
+        return found
+
+    def create(self, user: UserId, live_name: str, days: int) -> Minted:
+        wish = (user, live_name, US, days)
+        if self._two_steps:
+            made = self._wire(Op("stamp", (wish,), "service"))
+            self._wire(Op("commit", (made,), "service"))
+        else:
+            made = self._wire(Op("create", (wish,), "service"))
+        return Minted(made, secret_of(made.id))
+
+    def revoke(self, user: UserId, token: TokenId) -> None:
+        if not self._wire(Op("revoke", (token,), "service")):
+            raise Gone(f"pat: {token} not found")
+
+    def switch(self, secret: Secret) -> None:
+        raise AssertionError("no scenario here manages its own credential")
+
+
+@dataclass
+class MemorySink:
+    """A sink of any kind, with one key."""
+
+    wire: Wire
+    name: SinkName
+    kind: str
+
+    @property
+    def power(self) -> Power:
+        return POWERS[self.kind]
+
+    def inventory(self, keys: Collection[str]) -> Inventory:
+        store: Store = self.wire(Op("inventory", (self.name,)))
+        lookup = _lookup(store)
+        entries = {} if isinstance(lookup, Absent) else {KEY: lookup}
+        known = {SET: store.registration} if store.registration else {}
+        return Inventory(entries, known)  # type: ignore[arg-type]  # never Unread
+
+    def preflight(self, key: str) -> None:
+        pass
+
+    def register(self, registration: Registration) -> None:
+        self.wire(Op("register", (self.name, registration), "sink"))
+
+    def put(self, key: str, secret: Secret, receipt: Receipt, expect: Version) -> None:
+        match self.kind:
+            case "cas" | "last":
+                written = self._write("put", receipt, expect)
+            case "file":
+                written = self._write("write_receipt", receipt, expect)
+                if written:
+                    self._write("write_value", receipt.token.id)
+            case _:
+                self._write("note", receipt, None)
+                self._write("set_value", receipt.token.id)
+                stamp = self.wire(Op("stamp_of", (self.name,))).cell.stamp
+                written = self._write("note", receipt, stamp)
+        if not written:
+            raise SinkRefused(f"{self.name} changed since the plan")
+
+    def _write(self, what: str, *args: Any) -> bool:
+        done: bool = self.wire(Op(what, (self.name, *args), "sink"))
+        return done
+
+    def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
+        raise AssertionError("no scenario here amends a receipt")
+
+    def read(self, key: str) -> Lookup:
+        return _lookup(self.wire(Op("read", (self.name,))))
+
+    def delete(self, key: str, token: TokenId) -> bool:
+        return self._write("delete", token)
+
+
+def _lookup(store: Store) -> Stored | Damaged | Absent:
+    cell = store.cell
+    if cell.value is None and cell.receipt is None:
+        return Absent()
+    version = Version(version_of(cell))
+    if cell.receipt is not None and _vouches(store.kind, cell):
+        return Stored(cell.receipt, version)
+    return Damaged(cell.receipt, version, "does not fit")
+
+
+def _vouches(kind: str, cell: Cell) -> bool:
+    if kind == "blind":
+        return cell.noted is not None and cell.noted == cell.stamp
+    return cell.receipt is not None and cell.receipt.token.id == cell.value

@@ -1,0 +1,171 @@
+"""The product's own engine, in every order of its steps and with every fault at each.
+
+Every scenario is walked to its last state. Then each safeguard is taken away, and the walk must notice:
+these are the configurations of sinks.md §7.4 that break, and some more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from explorer import Explorer, Report, Scenario
+from scenarios import after, creating, during, halfway, retiring, rotating
+
+from reconciler import election, transaction
+from reconciler.core import rules, withhold
+
+SCENARIOS = (
+    creating(["cas"]),
+    creating(["file"]),
+    creating(["last"], naps=1),
+    creating(["cas", "last"]),
+    creating(["blind"], two_steps=True),
+    rotating(["cas"], naps=1),
+    rotating(["file"], naps=1, prunes=True),
+    rotating(["last"], naps=1, prunes=True),
+    rotating(["blind"], naps=1),
+    rotating(["blind"], two_steps=True),
+    rotating(["cas"], runs=3),
+    rotating(["file"], faults=2),
+    rotating(["cas", "cas"]),
+    rotating(["cas", "last"]),
+    rotating(["cas", "last"], runs=3, faults=0),
+    rotating(["file", "last"]),
+    rotating(["last", "last"]),
+    rotating(["cas", "blind"]),
+    rotating(["cas", "blind"], runs=1, faults=2, naps=1),
+    rotating(["cas", "blind"], faults=0, two_steps=True),
+    rotating(["blind", "blind"], faults=0),
+    rotating(["cas", "last", "blind"], runs=1, faults=2),
+    halfway(["cas", "cas"]),
+    halfway(["cas", "last"], prunes=True, faults=0),
+    halfway(["cas", "blind"], prunes=True),
+    retiring(["cas", "last"], naps=1),
+    retiring(["file"], faults=2),
+)
+LARGE = (
+    creating(["cas", "last"], runs=3),
+    rotating(["cas", "blind"], runs=3, faults=0),
+    rotating(["cas", "last", "blind"], two_steps=True),
+    rotating(["file", "last"], naps=1, prunes=True),
+    halfway(["cas", "last"], naps=1, prunes=True),
+)
+"""Walked by `make explore` alone: minutes each."""
+
+
+def walk(scenario: Scenario) -> Report:
+    return Explorer(scenario, during, after).walk()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "explored" in metafunc.fixturenames:
+        chosen = (*SCENARIOS, *(LARGE if metafunc.config.getoption("--large") else ()))
+        metafunc.parametrize("explored", chosen, ids=[scenario.name for scenario in chosen])
+
+
+def test_nothing_goes_wrong(explored: Scenario, record_property: Callable[..., None]) -> None:
+    report = walk(explored)
+    record_property("explored", str(report))
+    record_property("states", report.states)
+    assert report.violation == "", str(report)
+    assert report.endings > 0
+
+
+# Each safeguard, taken away.
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def nobody_is_too_young(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(withhold, "GRACE", timedelta(0))
+    patch.setattr(rules, "GRACE", timedelta(0))
+
+
+def no_election(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(transaction, "objection", lambda _mine, _listed: "")
+
+
+def an_election_that_does_not_settle(patch: pytest.MonkeyPatch) -> None:
+    real = transaction._lost_election
+    patch.setattr(
+        transaction, "_lost_election",
+        lambda minted, writes, ports: real(minted, writes, _hasty(ports)),
+    )  # fmt: skip
+
+
+def _hasty(ports: transaction.Ports) -> transaction.Ports:
+    return replace(ports, pause=lambda _: None)
+
+
+def an_election_that_trusts_what_a_sink_holds(patch: pytest.MonkeyPatch) -> None:
+    """A rival is overlooked once some sink references it: it looks like the predecessor."""
+    held: set[str] = set()
+    real_mint, real = transaction.mint, election.objection
+
+    def mint(effect: Any, ports: transaction.Ports) -> Any:
+        held.clear()
+        held.update(ref.id for ref in effect.predecessors)
+        return real_mint(effect, ports)
+
+    patch.setattr("reconciler.engine.mint", mint)
+    patch.setattr(
+        transaction, "objection", lambda mine, listed: real(mine, [t for t in listed if t.id not in held])
+    )
+
+
+def writes_at_any_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(transaction, "WINDOW", float("inf"))
+
+
+def an_undo_on_doubt(patch: pytest.MonkeyPatch) -> None:
+    def undo(effect: Any, token: Any, cause: str) -> Any:
+        (ports,) = running
+        return transaction._roll_back(effect, token, cause, ports)
+
+    running: list[transaction.Ports] = []
+    real = transaction.mint
+
+    def mint(effect: Any, ports: transaction.Ports) -> Any:
+        running[:] = [ports]
+        return real(effect, ports)
+
+    patch.setattr("reconciler.engine.mint", mint)
+    patch.setattr(transaction, "_left", undo)
+
+
+def predecessors_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    real = transaction.receipt_for
+
+    def receipt(effect: Any, minted: Any) -> Any:
+        return replace(real(effect, minted), predecessors=())
+
+    patch.setattr(transaction, "receipt_for", receipt)
+
+
+DEFECTS: list[tuple[Plant, Scenario, str]] = [
+    (nobody_is_too_young, rotating(["cas"], prunes=True), "I1"),
+    (nobody_is_too_young, halfway(["cas", "last"], overlap_days=0), "I1"),
+    (no_election, rotating(["blind"]), "I1"),
+    (no_election, rotating(["cas", "blind"]), "I1"),
+    (an_election_that_does_not_settle, rotating(["blind"], two_steps=True), "I1"),
+    (an_election_that_trusts_what_a_sink_holds, rotating(["cas", "blind"]), "I1"),
+    (writes_at_any_time, rotating(["cas"], naps=1), "I1"),
+    (an_undo_on_doubt, rotating(["cas"]), "I1"),
+    (predecessors_are_forgotten, rotating(["cas"]), "I5"),
+]
+
+
+@pytest.mark.parametrize(
+    ("plant", "scenario", "broken"), DEFECTS, ids=[f"{p.__name__}: {s.name}" for p, s, _ in DEFECTS]
+)
+def test_a_planted_defect_is_found(
+    plant: Plant, scenario: Scenario, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    report = walk(scenario)
+    assert f"{broken}: " in report.violation, str(report)
+    assert report.steps
