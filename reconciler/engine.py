@@ -19,6 +19,7 @@ from reconciler.core.changes import Amend, Clean, Create, Effect, Register, Rene
 from reconciler.core.outcome import Outcome, Result, Status
 from reconciler.core.receipts import SinkName
 from reconciler.core.subjects import name_of
+from reconciler.core.tokens import LiveToken
 from reconciler.errors import (
     Forbidden,
     Gone,
@@ -161,10 +162,18 @@ class Engine:
     def _revoke(self, effect: Revoke) -> Result:
         token = effect.token
         with suppress(Gone):  # somebody else was faster; what we wanted is so
+            if effect.if_idle and self._was_used(token):
+                return Result(effect, Status.SKIPPED, "left alone: used since the plan was made")
             self._ports.api.revoke(token.user, token.id)
+        return self._cleaned(effect)
+
+    def _was_used(self, token: LiveToken) -> bool:
+        return self._ports.api.token(token.user, token.id).last_used != token.last_used
+
+    def _cleaned(self, effect: Revoke) -> Result:
         for place in effect.cleanup:
             try:
-                self._ports.sinks[place.sink].delete(place.key, token.id)
+                self._ports.sinks[place.sink].delete(place.key, effect.token.id)
             except SinkError as error:
                 text = f"revoked, but {place} still holds its secret: {error.message}"
                 return Result(effect, Status.UNCERTAIN, text)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from staging import SECRET, Stage, command, wait_for
 
-from reconciler.emulator import Call, Drop, Fault, Status, serve
+from reconciler.emulator import Call, Drop, Fault, Request, Status, serve
 
 TWO_SINKS = "sinks:\n  one: {type: file, path: secrets}\n  two: {type: file, path: secrets2}\n"
 BOTH = "{name: a, sinks: [one, two]}"
@@ -127,6 +127,31 @@ def test_a_lost_answer_to_a_revoke_is_settled_by_the_next_run(stage: Stage) -> N
     assert ran.code == 0
     assert "1 clean" in ran.out
     assert "secrets/platform/c" not in stage.secrets()
+
+
+@pytest.mark.parametrize("retire", ["when-unused", "after-overlap"])
+def test_a_use_between_the_plan_and_the_revoke_saves_an_old_token(stage: Stage, retire: str) -> None:
+    entry = "{name: a, expires_in: 30, retire: %s, rotation: %d}"
+    stage.tokens_file(entry % (retire, 0))
+    stage.run("apply", "--yes")
+    (old,) = stage.secrets().values()
+    stage.tokens_file(entry % (retire, 1))
+    stage.run("apply", "--yes")
+    stage.pass_time(days=8)
+
+    def a_consumer_reads_its_old_copy() -> None:
+        headers = {"authorization": f"Token {old}"}
+        stage.emulator.handle(Request("GET", "/api/users", headers))
+
+    stage.emulator.faults.add(
+        Fault(method="GET", path="*/tokens", when="after", action=Call(a_consumer_reads_its_old_copy))
+    )
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 0
+    assert ("used since the plan was made" in ran.out) is (retire == "when-unused")
+    alive = stage.emulator.authenticates(old)
+    assert alive == (stage.bot if retire == "when-unused" else None)
+    assert "still uses it" in stage.run("explain", "superseded-in-use").out
 
 
 def test_an_unread_sink_creates_and_revokes_nothing(stage: Stage) -> None:

@@ -88,6 +88,7 @@ class Revoke:
         name: The entry's name as people know it; the live name where no entry knows it.
         cleanup: Places whose receipt names this token as the current one.
         where: The entry that asks for it, where there is one.
+        if_idle: Whether a use since the plan was made saves it: nobody asked for it to go.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Revoke:
     cleanup: tuple[Place, ...]
     why: Why
     where: Location | None = None
+    if_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ class TokenReader(Protocol):
         """All tokens of one user, expired ones included."""
         ...
 
+    def token(self, user: UserId, token: TokenId) -> LiveToken:
+        """One token as it is now. Raises Gone if it is not there."""
+        ...
+
     def server_time(self) -> datetime:
         """The `Date` of the server's first answer in this run, UTC, to the second."""
         ...

@@ -24,7 +24,7 @@ from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Absent, Lookup, Place, Receipt, TokenRef, version_of
 from reconciler.core.removal import leftovers
 from reconciler.core.rules import Case, Retirement, objection, stay
-from reconciler.core.spec import TokenSpec
+from reconciler.core.spec import Retire, TokenSpec
 from reconciler.core.timing import days_to_ask, renews_at
 from reconciler.core.tokens import LiveToken, TokenId, Unread
 
@@ -188,4 +188,5 @@ def _retire(spec: TokenSpec, old: LiveToken, successor: LiveToken | None, ledger
         )
     )
     cleanup = tuple(place for place in ledger.emptied_by(old) if place not in spec.places)
-    return Revoke(spec.name, old, cleanup, why, spec.where)
+    idle = spec.retire is Retire.WHEN_UNUSED and not expired
+    return Revoke(spec.name, old, cleanup, why, spec.where, if_idle=idle)

@@ -57,6 +57,12 @@ class Service:
         found: tuple[LiveToken, ...] = self._wire(Op("tokens", (user,)))
         return found
 
+    def token(self, user: UserId, token: TokenId) -> LiveToken:
+        found = next((t for t in self._wire(Op("token", (user,))) if t.id == token), None)
+        if found is None:
+            raise Gone(f"pat: {token} not found")
+        return found
+
     def create(self, user: UserId, live_name: str, days: int) -> Minted:
         wish = (user, live_name, US, days)
         if self._two_steps:

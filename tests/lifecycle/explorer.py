@@ -229,7 +229,7 @@ def _faults(op: Op, before: Memory, after: Memory, run: int) -> Iterator[_Fault]
                 yield "is refused", bury(before, run), SinkRefused
             yield "is carried out, the answer is lost", bury(after, run), SinkUnsure
             yield "is lost", bury(before, run), SinkUnsure
-        case _ if op.what == "tokens":
+        case _ if op.what in ("tokens", "token"):
             yield "fails", before, Unavailable
         case _ if op.what in ("inventory", "read"):
             yield "fails", before, SinkUnread

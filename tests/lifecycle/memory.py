@@ -243,6 +243,7 @@ def version_of(cell: Cell) -> str:
 STEPS: dict[str, Callable[..., tuple[Memory, Any]]] = {
     "users": _users,
     "tokens": _tokens,
+    "token": _tokens,
     "stamp": _stamp,
     "commit": _commit,
     "create": _create,
