@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers unit clean
+.PHONY: demo test lint types layers unit explore clean
 
 demo: $(VENV)/ready
 	$(BIN)/netbird-tokens demo
@@ -28,6 +28,9 @@ $(VENV)/ready: pyproject.toml .ci/constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[dev]'
 	touch $@
+
+explore: $(VENV)/ready  # minutes: the largest scenarios, too
+	$(BIN)/pytest -n 2 tests/lifecycle --large
 
 clean:
 	rm -rf $(VENV) build dist
