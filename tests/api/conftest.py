@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from callers import BOT, Time, talk
 from raw_server import RawServers
 
+from reconciler.api import HttpTokenApi
 from reconciler.core.secret import Secret
-from reconciler.emulator import Emulator
+from reconciler.emulator import Clock, Emulator, serve
 
 
 @pytest.fixture
@@ -19,11 +22,28 @@ def raw_servers() -> Iterator[RawServers]:
 
 
 @pytest.fixture
-def credential() -> Secret:
-    """The right shape and checksum; no server knows it."""
-    emulator = Emulator()
-    user = emulator.add_user("gitops", role="admin", service_user=True)
-    return Secret(emulator.issue(user, "bootstrap"))
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    made = Emulator(clock=Clock(datetime(2026, 3, 1, 12, tzinfo=UTC)))
+    made.add_user("us", role="admin", service_user=True, user_id="us")
+    made.add_user("bot", role="user", service_user=True, user_id=BOT)
+    return made
+
+
+@pytest.fixture
+def credential(emulator: Emulator) -> Secret:
+    """The emulator knows it; a raw server takes anything."""
+    return Secret(emulator.issue("us", "bootstrap"))
+
+
+@pytest.fixture
+def api(emulator: Emulator, credential: Secret, time: Time) -> Iterator[HttpTokenApi]:
+    with serve(emulator) as url, talk(url, credential, time) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
