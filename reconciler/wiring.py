@@ -22,11 +22,12 @@ from reconciler.core.secret import Secret
 from reconciler.core.world import Requests, World
 from reconciler.errors import Unauthenticated, UsageError
 from reconciler.gather import Sources, gather
-from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, Surroundings, this_run
+from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, this_run
 from reconciler.signals import Leaving
-from reconciler.sinks import SINK_TYPES
+from reconciler.sinks import sink_type
 from reconciler.source.build import Loaded, load_set
 from reconciler.source.config import Config, LockConfig, SinkConfig, default_config, load_config
+from reconciler.surroundings import Surroundings
 from reconciler.transaction import Ports
 
 CLOUD: Final = "https://api.netbird.io"
@@ -111,13 +112,17 @@ class Parts:
     @cached_property
     def keys(self) -> dict[SinkName, KeyRule]:
         """How keys look in each sink."""
-        return {n: SINK_TYPES[s.type].keys(s.options) for n, s in self.config.sinks.items()}
+        return {n: sink_type(s.type).keys(s.options) for n, s in self.config.sinks.items()}
 
     @cached_property
     def sinks(self) -> dict[SinkName, Sink]:
         """Every configured sink."""
-        base = self.config.base
-        return {n: SINK_TYPES[s.type].build(s.options, base) for n, s in self.config.sinks.items()}
+        around = self._surroundings
+        return {n: sink_type(s.type).build(s.options, around) for n, s in self.config.sinks.items()}
+
+    @property
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(self.config.base, self.env, self.config.allow_http)
 
     @cached_property
     def loaded(self) -> Loaded:
@@ -174,8 +179,7 @@ class Parts:
         lock = self.config.lock
         if lock is None:
             return None
-        around = Surroundings(self.config.base, self.env, self.config.allow_http)
-        return LOCK_TYPES[lock.type](lock.options, around)
+        return LOCK_TYPES[lock.type](lock.options, self._surroundings)
 
     def this_run(self, operation: str) -> Holder:
         """Ourselves, as others see us while we hold the lock; under a new id each time."""

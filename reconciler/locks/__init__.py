@@ -13,7 +13,8 @@ from reconciler.locks.file import file_lock
 from reconciler.locks.hold import Hold
 from reconciler.locks.holder import Holder, this_run
 from reconciler.locks.http import http_lock
-from reconciler.locks.port import Lock, Surroundings
+from reconciler.locks.port import Lock
+from reconciler.surroundings import Surroundings
 
 __all__ = ["LOCK_TYPES", "Hold", "Holder", "Lock", "Surroundings", "this_run"]
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from reconciler.errors import LockHeld, UsageError
 from reconciler.locks.holder import Holder, held_by, holder_of
-from reconciler.locks.port import Surroundings
+from reconciler.surroundings import Surroundings
 
 _MOST_FACTS: Final = 16 * 1024
 _FALLS: Final = "this lock falls with the process that holds it, so nothing needs to be unlocked"

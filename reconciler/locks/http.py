@@ -23,7 +23,7 @@ from reconciler.errors import LockDenied, LockError, LockHeld, LockUnavailable, 
 from reconciler.http import Address, Answer, Basic, Client, Json, Limits, Outcome, Stage, address_of
 from reconciler.locks.account import HINT, account
 from reconciler.locks.holder import Holder, held_by, holder_of, unlocking
-from reconciler.locks.port import Surroundings
+from reconciler.surroundings import Surroundings
 
 LIMITS: Final = Limits(timeout=(5.0, 15.0), body=64 * 1024)
 _EXAMPLE: Final = "write it like https://gitlab.example/api/v4/projects/7/terraform/state/nb/lock"

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Protocol
 
 from reconciler.locks.holder import Holder
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a lock is built from besides its own options.
-
-    Attributes:
-        base: The folder that relative paths count from.
-        env: The environment; credentials are taken from it, never from the config.
-        allow_http: Whether an operator accepts plain http beyond this machine.
-    """
-
-    base: Path
-    env: Mapping[str, str]
-    allow_http: bool
 
 
 class Lock(Protocol):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from reconciler.core.keys import PATH_KEYS, VARIABLE_KEYS, KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import UsageError
-from reconciler.sinks import Options
+from reconciler.sinks import Options, SinkType
 from reconciler.sinks.file_dotenv import Dotenv
 from reconciler.sinks.file_json import JsonFile
 from reconciler.sinks.file_raw import RawSink
 from reconciler.sinks.file_shared import SharedSink
+from reconciler.surroundings import Surroundings
 
 
 def key_rule(options: Options) -> KeyRule:
@@ -19,12 +18,12 @@ def key_rule(options: Options) -> KeyRule:
     return PATH_KEYS if options["format"] == "raw" else VARIABLE_KEYS
 
 
-def build(options: Options, base: Path) -> Sink:
+def build(options: Options, around: Surroundings) -> Sink:
     """The sink; a relative path counts from the config's folder.
 
     The folder that leads there is resolved once, here: beyond it no symbolic link is followed.
     """
-    path = base.resolve() / str(options["path"])
+    path = around.base.resolve() / str(options["path"])
     strict = options.get("strict") is True
     match options["format"]:
         case "raw":
@@ -35,3 +34,6 @@ def build(options: Options, base: Path) -> Sink:
             return SharedSink(path, strict, JsonFile.parse)
         case other:
             raise UsageError(f"sink format {other!r} is not available")
+
+
+TYPE = SinkType(keys=key_rule, build=build)

@@ -51,15 +51,18 @@ class Found:
 
     Attributes:
         receipt: The receipt as it is written there; None if there is none.
-        secret: The value, whatever it is; None if there is none.
+        secret: The value, whatever it is; None if there is none, or if nobody can read it.
+        bound: For a value that nobody can read: whether the store says that it is the one that the
+            receipt was written for. None: there is no such value.
     """
 
     receipt: str | None = None
     secret: Secret | None = None
+    bound: bool | None = None
 
     def judged(self) -> Stored | Damaged | Absent:
         """Whether the value is the one that the receipt describes."""
-        if self.receipt is None and self.secret is None:
+        if self.receipt is None and not self.has_value:
             return Absent()
         if self.receipt is None:
             return Damaged(None, self._version("foreign"), "there is a value without a receipt")
@@ -67,12 +70,21 @@ class Found:
             receipt = receipt_from_json(from_text(self.receipt))
         except Garbled as error:
             return Damaged(None, self._version("garbled"), f"the receipt cannot be read: {error}")
-        if self.secret is None:
+        if not self.has_value:
             return Damaged(receipt, self._version("missing"), "there is a receipt, but no secret")
-        if self.secret.fingerprint() != receipt.fingerprint:
+        if not self._fits(receipt):
             why = "the secret is not the one that the receipt describes"
             return Damaged(receipt, self._version("differs"), why)
         return Stored(receipt, self._version("fits"))
+
+    @property
+    def has_value(self) -> bool:
+        return self.secret is not None or self.bound is not None
+
+    def _fits(self, receipt: Receipt) -> bool:
+        if self.secret is None:
+            return self.bound is True
+        return self.secret.fingerprint() == receipt.fingerprint
 
     def _version(self, condition: str) -> Version:
         """Made of the receipt alone: a hash of an unknown value could give away a weak password."""

@@ -19,7 +19,8 @@ from reconciler.core.receipts import (
 )
 from reconciler.core.secret import Secret, checksum
 from reconciler.core.tokens import TokenId, UserId
-from reconciler.sinks import SINK_TYPES
+from reconciler.sinks import sink_type
+from reconciler.surroundings import Surroundings
 
 FORMATS = ("raw", "dotenv", "json")
 SHARED = ("dotenv", "json")
@@ -62,7 +63,7 @@ class Box:
         self.place = "secrets" if form == "raw" else f"secrets/all.{form}"
         self.file = self.folder / (KEY if form == "raw" else f"all.{form}")
         options: dict[str, object] = {"format": form, "path": self.place, "strict": strict}
-        self.sink: Sink = SINK_TYPES["file"].build(options, folder)
+        self.sink: Sink = sink_type("file").build(options, Surroundings(folder, {}, allow_http=False))
 
     def put(self, number: int = 1, key: str = KEY, expect: Version = ABSENT) -> None:
         self.sink.put(key, secret(number), receipt(number), expect)
