@@ -11,10 +11,12 @@ from typing import Final, assert_never
 
 from reconciler.api import wire
 from reconciler.api.refusals import Call, lost_own_token, refusal
-from reconciler.api.retry import FAILING, LIMITED, ONCE_MORE, Again
 from reconciler.errors import BadAnswer, Unavailable, Uncertain
 from reconciler.http import Answer, Failure, Json, Outcome, Stage, Text
+from reconciler.http.retry import FAILING, LIMITED, Again, Patience
 
+ONCE_MORE: Final = Patience(tries=2, first=0.5, longest=0.5)
+"""A 401 can be a hiccup of the server's database (netbird-api.md §3), but seldom is."""
 _RERUN: Final = "run the same command again: it finds out what was done, and tidies up"
 
 

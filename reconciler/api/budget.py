@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from reconciler.api.retry import Pace
+from reconciler.http.retry import Pace
 
 
 @dataclass(frozen=True, slots=True)

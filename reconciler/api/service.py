@@ -19,12 +19,12 @@ from reconciler.api.budget import Budget, allowance_of
 from reconciler.api.endpoint import Endpoint
 from reconciler.api.http import Reading, Writing
 from reconciler.api.refusals import Call
-from reconciler.api.retry import DEADLINE, Again, Pace, persist
 from reconciler.core.ports import Minted
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import LiveToken, TokenId, User, UserId
 from reconciler.errors import BadAnswer, Forbidden, Rejected, Unauthenticated
 from reconciler.http import Outcome, printable
+from reconciler.http.retry import DEADLINE, Again, Pace, persist
 
 _USERS: Final = Call("list the users", "users")
 

@@ -6,12 +6,13 @@ that say how far a request came. What an answer means is the adapter's business.
 
 from reconciler.http.address import Address, address_of, is_loopback
 from reconciler.http.client import Client, Limits
-from reconciler.http.credential import Basic, Header
+from reconciler.http.credential import Auth, Basic, Header
 from reconciler.http.outcome import Answer, Failure, Json, Outcome, Stage, Text, printable
 
 __all__ = [
     "Address",
     "Answer",
+    "Auth",
     "Basic",
     "Client",
     "Failure",

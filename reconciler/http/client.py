@@ -75,9 +75,14 @@ class Client:
         auth: AuthBase | None,
         limits: Limits,
         body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Send one request, once, with JSON if there is a body; never raises for what becomes of it."""
+        """Send one request, once, with JSON if there is a body; never raises for what becomes of it.
+
+        `headers` are sent besides the usual ones, or instead of them; no credential stands there.
+        """
         request = _prepared(method, self._root + path, auth, body)
+        request.headers.update(headers or {})
         try:
             with self._session.send(
                 request,

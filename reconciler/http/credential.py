@@ -14,6 +14,9 @@ from requests.auth import AuthBase
 from reconciler.core.secret import Secret
 from reconciler.errors import UsageError
 
+Auth = AuthBase
+"""Whatever writes a credential into a request."""
+
 
 class Header(AuthBase):
     """A secret in a header, behind a scheme such as `Token` or `Bearer` if there is one."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reconciler.api import Endpoint, HttpTokenApi, writer
-from reconciler.api.retry import Pace
 from reconciler.core.secret import Secret, checksum
 from reconciler.core.tokens import TokenId, UserId
+from reconciler.http.retry import Pace
 
 BOT = UserId("bot")
 MINTED = f"nbp_{'m' * 30}{checksum('m' * 30)}"

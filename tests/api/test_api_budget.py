@@ -8,7 +8,7 @@ import pytest
 from callers import Time
 
 from reconciler.api.budget import CLOUD, UNLIMITED, Allowance, Budget, allowance_of
-from reconciler.api.retry import Pace
+from reconciler.http.retry import Pace
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from callers import Time
 from requests.structures import CaseInsensitiveDict
 
-from reconciler.api.answers import wish_of_read, wish_of_write
+from reconciler.api.answers import ONCE_MORE, wish_of_read, wish_of_write
 from reconciler.api.refusals import Call
-from reconciler.api.retry import FAILING, LIMITED, ONCE_MORE, Again, Patience, delay, persist
 from reconciler.http import Answer, Failure, Json, Outcome, Stage, Text
+from reconciler.http.retry import FAILING, LIMITED, Again, Patience, delay, persist
 
 CALL = Call("look", "users/u/tokens/abc", ("pat: abc not found",))
 NOON, LATER = "Sun, 01 Mar 2026 12:00:00 GMT", "Sun, 01 Mar 2026 12:00:42 GMT"

@@ -24,8 +24,6 @@ class Patience:
     longest: float
 
 
-ONCE_MORE: Final = Patience(tries=2, first=0.5, longest=0.5)
-"""A 401 can be a hiccup of the server's database (netbird-api.md §3), but seldom is."""
 FAILING: Final = Patience(tries=5, first=0.5, longest=8)
 LIMITED: Final = Patience(tries=30, first=1, longest=30)
 """429: waiting is the whole cure, so only the deadline ends it."""

@@ -1,0 +1,143 @@
+"""A store behind HTTP: reads that persist, writes that are sent once, and what every answer means.
+
+A write that fails has changed nothing only where nothing was sent, or where the store said no; a 429 is a
+no that passes. Everything else is unsure. A read that fails says nothing about what the store holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final, assert_never
+
+from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
+from reconciler.http import Answer, Auth, Client, Failure, Limits, Outcome, Stage, printable
+from reconciler.http.retry import FAILING, Again, Pace, Patience, persist
+
+CONNECTIONS: Final = 8
+_LIMITS: Final = Limits(timeout=(10.0, 30.0), body=64 * 1024 * 1024)
+_BUSY: Final = Patience(tries=6, first=1, longest=10)
+_PACE: Final = Pace(deadline=60.0)
+"""Together with the time of one request well below the five minutes that a `put` may take."""
+_RERUN: Final = "run the same command again: it looks before it writes"
+_NETWORK: Final = "check the address in the config, the network and the proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """One store at one address.
+
+    Attributes:
+        name: What to call it in messages.
+        auth: Writes the credential into a request.
+        headers: Sent with every request; no credential stands there.
+        advice: What to do about 401 and 403.
+    """
+
+    name: str
+    client: Client
+    auth: Auth | None
+    advice: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pace: Pace = _PACE
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer | None:
+        """A 200, tried again while the store is in trouble; None for a 404.
+
+        Raises:
+            SinkUnread: Anything else.
+        """
+        outcome = persist(lambda: self._ask("GET", path, None, headers), _wish_of_read, self.pace)
+        match outcome:
+            case Answer(status=HTTPStatus.OK):
+                return outcome
+            case Answer(status=HTTPStatus.NOT_FOUND):
+                return None
+            case Answer() | Failure():
+                raise SinkUnread(
+                    f"cannot read {self.name}: {self._why(outcome)}", hint=self._hint(outcome)
+                )
+            case _:
+                assert_never(outcome)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One write; any answer with which the store decides, yes or no. Sent again only after a 429.
+
+        Raises:
+            SinkRefused: It was not sent, or the store may not be written to by us.
+            SinkUnsure: It may have been carried out.
+        """
+        outcome = persist(lambda: self._ask(method, path, body, headers), _wish_of_write, self.pace)
+        match outcome:
+            case Answer(status=HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN):
+                raise self.refused(outcome)
+            case Answer() if outcome.is_trouble or outcome.is_redirect:
+                raise self._unsure(outcome)
+            case Answer():
+                return outcome
+            case Failure(stage=Stage.UNSENT | Stage.UNTRUSTED):
+                raise self.refused(outcome)
+            case Failure():
+                raise self._unsure(outcome)
+            case _:
+                assert_never(outcome)
+
+    def refused(self, outcome: Outcome) -> SinkRefused:
+        """The error for an answer that says no."""
+        return SinkRefused(
+            f"{self.name} was not written: {self._why(outcome)}", hint=self._hint(outcome)
+        )
+
+    def _unsure(self, outcome: Outcome) -> SinkUnsure:
+        text = f"{self.name} may or may not have been written: {self._why(outcome)}"
+        return SinkUnsure(text, hint=_RERUN)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        headers: Mapping[str, str] | None,
+    ) -> Outcome:
+        merged = {**self.headers, **(headers or {})}
+        return self.client.ask(method, path, self.auth, _LIMITS, body, merged)
+
+    def _why(self, outcome: Outcome) -> str:
+        match outcome:
+            case Failure(reason=reason):
+                return reason
+            case Answer(status=status):
+                said = f": {printable(outcome.message)}" if outcome.message else ""
+                return f"it answered {status}{said}"
+            case _:
+                assert_never(outcome)
+
+    def _hint(self, outcome: Outcome) -> str:
+        if isinstance(outcome, Failure):
+            return _NETWORK
+        denied = outcome.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        return self.advice if denied else ""
+
+
+def _wish_of_read(outcome: Outcome) -> Again | None:
+    match outcome:
+        case Failure(stage):
+            return Again(FAILING) if stage in (Stage.UNSENT, Stage.LOST) else None
+        case Answer() if outcome.is_trouble:
+            return Again(FAILING)
+        case Answer():
+            return _wish_of_write(outcome)
+        case _:
+            assert_never(outcome)
+
+
+def _wish_of_write(outcome: Outcome) -> Again | None:
+    busy = isinstance(outcome, Answer) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS
+    return Again(_BUSY) if busy else None
