@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers unit explore clean
+.PHONY: demo test lint types layers unit explore golden clean
 
 demo: $(VENV)/ready
 	$(BIN)/netbird-tokens demo
@@ -31,6 +31,9 @@ $(VENV)/ready: pyproject.toml .ci/constraints.txt
 
 explore: $(VENV)/ready  # minutes: the largest scenarios, too
 	$(BIN)/pytest -n 2 tests/lifecycle --large
+
+golden: $(VENV)/ready  # outputs that are meant to have changed; read the diff
+	GOLDEN=write $(BIN)/pytest -q tests/test_golden.py tests/test_reports.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -2,7 +2,8 @@
 
     NetbirdTokensError
     |-- InputError            a file that people wrote is wrong; carries all problems
-    |-- UsageError            a flag, or a question that nobody is there to answer
+    |-- UsageError            a flag that does not fit
+    |   `-- Unconfirmed       a question that was declined, or that nobody is there to answer
     |-- ApiError
     |   |-- Unauthenticated   our credential is refused, revoked or expired
     |   |-- Forbidden         our credential may not do this
@@ -85,9 +86,13 @@ class InputError(NetbirdTokensError):
 
 
 class UsageError(NetbirdTokensError):
-    """The command line does not fit, or a question could not be asked or was declined."""
+    """The command line does not fit."""
 
     exit_code = ExitCode.USAGE
+
+
+class Unconfirmed(UsageError):
+    """A question was declined, or nobody was there to answer it. Nothing was changed."""
 
 
 class ApiError(NetbirdTokensError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -92,21 +94,47 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture
-def stage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def at_a_terminal(stage: Stage, answer: str, *argv: str) -> tuple[str, int]:
+    """What a terminal shows, and the exit code, when the question gets this answer."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(stage.folder)
+        os.execv(sys.executable, [sys.executable, "-m", "reconciler", *argv])  # noqa: S606 - no shell
+    said = b""
+    answered = False
+    while True:
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:
+            break
+        if b"actions?" in said and not answered:
+            os.write(terminal, answer.encode())
+            answered = True
+    return said.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@contextmanager
+def staged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], clock: Clock
 ) -> Iterator[Stage]:
-    clock = Clock()
+    """A server of its own, with our user and a service user, and a folder to work in."""
     emulator = Emulator(clock=clock)
     us = emulator.add_user("reconciler", role="admin", service_user=True)
     bot = emulator.add_user("ci-bot", role="user", service_user=True)
     credential = emulator.issue(us, "bootstrap", days=365)
-    folder = tmp_path / "work"
     folder.mkdir(mode=0o700)
     monkeypatch.chdir(folder)
-    for name in ("NO_COLOR", "FORCE_COLOR", "NETBIRD_API_TOKEN", "NETBIRD_API_URL"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "NETBIRD_API_TOKEN", "NETBIRD_API_URL"):
         monkeypatch.delenv(name, raising=False)
     with serve(emulator) as url:
         monkeypatch.setenv("NB_PAT", credential)
         monkeypatch.setenv("NB_MANAGEMENT_URL", url)
         yield Stage(emulator, clock, url, us, bot, credential, folder, capsys)
+
+
+@pytest.fixture
+def stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Stage]:
+    with staged(tmp_path / "work", monkeypatch, capsys, Clock()) as stage:
+        yield stage

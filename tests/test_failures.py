@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from staging import SECRET, Stage, command, wait_for
+from staging import SECRET, Stage, at_a_terminal, command, wait_for
 
 from reconciler.emulator import Call, Drop, Fault, Request, Status, serve
 
@@ -235,21 +232,3 @@ def test_at_a_terminal_it_asks_and_shows_progress_and_a_no_changes_nothing(stage
         assert status == code
         assert len(stage.live()) == made
         assert not SECRET.search(out)
-
-
-def at_a_terminal(stage: Stage, answer: str, *argv: str) -> tuple[str, int]:
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(stage.folder)
-        os.execv(sys.executable, [sys.executable, "-m", "reconciler", *argv])  # noqa: S606 - no shell
-    said = b""
-    answered = False
-    while True:
-        try:
-            said += os.read(terminal, 65536)
-        except OSError:
-            break
-        if b"actions?" in said and not answered:
-            os.write(terminal, answer.encode())
-            answered = True
-    return said.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

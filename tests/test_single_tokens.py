@@ -138,7 +138,52 @@ def test_explain_show_completion(stage: Stage) -> None:
     stage.tokens_file("name: a")
     stage.run("plan", "--out", "p.json")
     assert "create" in stage.run("show", "p.json").out
-    assert stage.run("show", "tokens.yaml").code == 3
+    assert stage.run("show", "tokens.yaml").code == 6
     for shell in ("bash", "zsh", "fish"):
         assert "netbird-tokens" in stage.run("completion", shell).out
     assert stage.run("version", "--json").out.startswith('{"version"')
+
+
+def test_import_writes_every_name_so_that_it_is_read_back_and_shows_none_raw(stage: Stage) -> None:
+    possible = ["tag \U000e0041", "\ue000", "🚀 東京", "zero\u200bwidth", "no", '"', "a: b #c"]
+    possible += ["A.B", "a b", "a-b"]  # one default key for all three
+    impossible = ["\x1b[31m\n::error::", "\u202egnp"]
+    for name in possible + impossible:
+        stage.emulator.issue(stage.bot, name, days=30)
+    ran = stage.run("import", "--user-id", "ci-bot")
+    assert not {"\x1b", "\u202e", "\U000e0041", "\ue000"} & set(ran.out)
+    assert ran.out.count("has a name that no entry can have: left out") == 2
+    (stage.folder / "tokens.yaml").write_text(ran.out, encoding="utf-8")
+    document = json.loads(stage.run("plan", "--format", "json").out)
+    kept = [change["name"] for change in document["changes"] if change["action"] == "keep"]
+    assert sorted(kept) == sorted(possible)
+    assert document["summary"] == {**dict.fromkeys(document["summary"], 0), "keep": 10, "unmanaged": 2}
+
+
+def test_import_of_several_users_says_whose_each_is(stage: Stage) -> None:
+    stage.emulator.issue(stage.bot, "theirs", days=30)
+    stage.config("sinks: {vault: {type: file, path: secrets}}\n")
+    ran = stage.run("import", "--user-id", "ci-bot", "--user-id", "reconciler")
+    assert 'user: "ci-bot"' in ran.out
+    assert "defaults: {sinks: [vault]}" in ran.out
+    (stage.folder / "tokens.yaml").write_text(ran.out, encoding="utf-8")
+    assert "2 unchanged" in stage.run("plan").out
+
+
+def test_doctor_shows_what_is_wrong_with_the_files_and_goes_on(stage: Stage) -> None:
+    stage.tokens_file("{name: a, expries_in: 3}")
+    ran = stage.run("doctor")
+    assert ran.code == 3
+    assert 'did you mean "expires_in"?' in ran.out
+    assert "✔ sink local" in ran.out
+    assert "next: mend" in ran.out
+    stage.config("sinks: {local: {type: nothing}}\n")
+    ran = stage.run("doctor")
+    assert ran.code == 3
+    assert "✘ config" in ran.out
+
+
+def test_lists_are_told_as_markdown_and_of_nobody(stage: Stage) -> None:
+    assert stage.run("list", "--user-id", "ci-bot").out == "No tokens.\n"
+    stage.emulator.issue(stage.bot, "a|b", days=30)
+    assert "| a\\|b |" in stage.run("list", "--user-id", "ci-bot", "--format", "markdown").out

@@ -5,15 +5,19 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from reconciler.errors import ExitCode, InputError, NetbirdTokensError
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What a terminal's encoding does not have is shown as an escape."""
     # A run reads much, keeps all of it, and ends: the collector would walk through it again and again
     # and find next to nothing, for a third of the time of a large plan.
     gc.set_threshold(100_000, 50, 100)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -35,18 +39,30 @@ def run(argv: Sequence[str]) -> int:
     except NetbirdTokensError as error:
         _say(_told(error))
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _say("interrupted")
-        return ExitCode.INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as end:
+        stop = end.__cause__ or end  # click wraps it
+        code = getattr(stop, "code", ExitCode.INTERRUPTED)
+        _say("\n".join(["interrupted", *_next(code)]))
+        return code
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has left; nothing more can be said
         return ExitCode.ERROR
 
 
 def _told(error: NetbirdTokensError) -> str:
+    from reconciler.reports.escape import terminal  # noqa: PLC0415 - only a failure needs it
+
     if isinstance(error, InputError):
         return "\n\n".join([*map(str, error.problems), error.message])
-    return f"error: {error.message}" + (f"\n  try: {error.hint}" if error.hint else "")
+    hint = [f"  try: {terminal(error.hint)}"] if error.hint else []
+    return "\n".join([f"error: {terminal(error.message)}", *hint, *_next(error.exit_code)])
+
+
+def _next(code: ExitCode) -> list[str]:
+    """The last line of a run that may simply be run again."""
+    from reconciler.reports.exits import EXITS  # noqa: PLC0415 - see _told
+
+    return [EXITS[code].next] if EXITS[code].retry else []
 
 
 def _say(text: str) -> None:

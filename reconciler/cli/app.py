@@ -15,6 +15,12 @@ _SECTIONS: Final = {
     "Setup": setup.COMMANDS,
     "Automation": automation.COMMANDS,
 }
+_EXAMPLES: Final = [
+    ("netbird-tokens init", "write the files to begin with"),
+    ("netbird-tokens plan", "what would change"),
+    ("netbird-tokens apply", "change it, after a question"),
+    ("netbird-tokens demo", "the whole story, without an account"),
+]
 
 
 class _Grouped(click.Group):
@@ -24,8 +30,17 @@ class _Grouped(click.Group):
         for title, commands in _SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(
-                    [(command.name or "", command.get_short_help_str(70)) for command in commands]
+                    [(command.name or "", command.get_short_help_str(90)) for command in commands]
                 )
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            formatter.write_dl(_EXAMPLES)
+        formatter.write_paragraph()
+        formatter.write_text(
+            "Each flag `--some-flag` is also NETBIRD_TOKENS_SOME_FLAG in the environment. "
+            "`netbird-tokens explain` lists every exit code, reason and problem code."
+        )
 
 
 @click.group(
@@ -36,16 +51,10 @@ class _Grouped(click.Group):
 @click.version_option(__version__, "--version", message="netbird-tokens %(version)s")
 @click.pass_context
 def app(ctx: click.Context) -> None:
-    r"""NetBird personal access tokens as code.
+    """NetBird personal access tokens as code.
 
     A YAML file lists named tokens and their expirations; `plan` shows what differs from the live
     ones, `apply` creates, renews and revokes, and writes each new secret to a sink.
-
-    \b
-    Example:
-      netbird-tokens plan            what would change
-      netbird-tokens apply           change it, after a question
-      netbird-tokens demo            the whole story, without an account
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -9,63 +9,48 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import options
+from reconciler.cli.help import Command
 
 SCHEMAS: Final = ("tokenset", "config", "plan", "report")
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens show plan.json")
 @click.argument("plan", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def show(plan: Path) -> int:
-    r"""Show a plan that `plan --out` saved.
+@options.output
+def show(plan: Path, **values: Any) -> int:
+    """Show a plan that `plan --out` saved, as plan showed it; offline.
 
-    \b
-    Example:
-      netbird-tokens show plan.json
+    Exits 6 if its decisions were altered since.
     """
     from reconciler.commands import words  # noqa: PLC0415 - `--help` stays light
 
-    return words.show(options.desk(), plan)
+    return words.show(options.desk(), options.output_of(values), plan)
 
 
-@click.command()
-@click.argument("code")
-def explain(code: str) -> int:
-    r"""Explain a reason, a problem code, or an exit code.
-
-    \b
-    Example:
-      netbird-tokens explain secret-stale
-    """
+@click.command(cls=Command, example="netbird-tokens explain secret-stale")
+@click.argument("codes", metavar="[CODE...]", nargs=-1)
+def explain(codes: tuple[str, ...]) -> int:
+    """Explain reasons, guards, problem codes, exit codes; without CODE, list them all."""
     from reconciler.commands import words  # noqa: PLC0415 - `--help` stays light
 
-    return words.explain(options.desk(), code)
+    return words.explain(options.desk(), options.style_of("never").width, codes)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens schema tokenset")
 @click.argument("name", type=click.Choice(SCHEMAS), default="tokenset")
 def schema(name: str) -> int:
-    r"""Print a JSON Schema.
-
-    \b
-    Example:
-      netbird-tokens schema tokenset
-    """
+    """Print a JSON Schema."""
     from reconciler.source.schema import schema_text  # noqa: PLC0415 - `--help` stays light
 
     click.echo(schema_text(f"{name}.v1"), nl=False)
     return 0
 
 
-@click.command()
+@click.command(cls=Command, example="source <(netbird-tokens completion bash)")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> int:
-    r"""Print a completion script.
-
-    \b
-    Example:
-      source <(netbird-tokens completion bash)
-    """
+    """Print a completion script."""
     from click.shell_completion import get_completion_class  # noqa: PLC0415 - seldom needed
 
     kind: Any = get_completion_class(shell)
@@ -74,15 +59,10 @@ def completion(ctx: click.Context, shell: str) -> int:
     return 0
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens version")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def version(as_json: bool) -> int:  # noqa: FBT001 - a flag
-    r"""Print the version.
-
-    \b
-    Example:
-      netbird-tokens version
-    """
+    """Print the version."""
     click.echo(f'{{"version": "{__version__}"}}' if as_json else f"netbird-tokens {__version__}")
     return 0
 

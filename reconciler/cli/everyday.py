@@ -8,9 +8,10 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import options
+from reconciler.cli.help import Command
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens plan --detailed-exitcode")
 @options.files
 @options.server
 @options.output
@@ -19,12 +20,7 @@ from reconciler.cli import options
                 help="Save the plan for `apply PLAN`.")  # fmt: skip
 @options.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything would change.")
 def plan(out: Path | None, detailed_exitcode: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    r"""Show what apply would do; sends GETs only.
-
-    \b
-    Example:
-      netbird-tokens plan --detailed-exitcode
-    """
+    """Show what apply would do; sends GETs only."""
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
@@ -32,26 +28,21 @@ def plan(out: Path | None, detailed_exitcode: bool, **values: Any) -> int:  # no
     return everyday.plan(parts, options.desk(), output, requests, out, detailed=detailed_exitcode)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens apply")
 @click.argument("saved", metavar="[PLAN]", required=False,
                 type=click.Path(path_type=Path, exists=True, dir_okay=False))  # fmt: skip
 @options.files
 @options.server
 @options.output
 @options.exceptions
+@options.option("--approved-change", metavar="ID",
+                help="Carry on only if the file causes this change, and nothing else.")  # fmt: skip
 @options.yes
 @options.wait
-@options.option(
-    "--approved-change", metavar="ID", help="Carry on only if this change was approved."
-)
 def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    r"""Create, renew and revoke; asks first.
+    """Create, renew and revoke; asks first.
 
     With PLAN, a file that `plan --out` wrote, exactly that is carried out, or nothing (exit 6).
-
-    \b
-    Example:
-      netbird-tokens apply
     """
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
@@ -60,76 +51,58 @@ def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: 
     return everyday.apply(parts, options.desk(), output, options.requests_of(values), consent)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens renew --yes")
 @options.files
 @options.server
 @options.output
 @options.yes
 @options.wait
 def renew(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    r"""Carry out only due renewals and retirements; for a schedule.
-
-    \b
-    Example:
-      netbird-tokens renew --yes
-    """
+    """Carry out only due renewals and retirements; for a schedule."""
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
     return everyday.renew(parts, options.desk(), output, yes=yes)
 
 
-@click.command()
+@click.command(
+    cls=Command, example="netbird-tokens rotate terraform --reason 'laptop lost' --compromised"
+)
 @click.argument("rotate", metavar="NAME...", nargs=-1, required=True)
 @options.files
 @options.server
 @options.output
-@options.yes
-@options.wait
 @options.option("--reason", required=True, help="Why; stands in the plan and the report.")
 @options.option("--compromised", is_flag=True,
                 help="Revoke the old token as soon as the new secret is stored.")  # fmt: skip
+@options.yes
+@options.wait
 def rotate(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    r"""Replace the named tokens now.
-
-    \b
-    Example:
-      netbird-tokens rotate terraform --reason 'laptop lost' --compromised
-    """
+    """Replace the named tokens now."""
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
     return everyday.rotate(parts, options.desk(), output, options.requests_of(values), yes=yes)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens drift")
 @options.files
 @options.server
 @options.output
 def drift(**values: Any) -> int:
-    r"""Show what changed behind the file's back; exit 2 if anything did.
-
-    \b
-    Example:
-      netbird-tokens drift
-    """
+    """Show what changed behind the file's back; exit 2 if anything did."""
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
     return everyday.drift(parts, options.desk(), output)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens status")
 @options.files
 @options.server
 @options.output
 def status(**values: Any) -> int:
-    r"""Show every token: days left, next renewal, last use.
-
-    \b
-    Example:
-      netbird-tokens status
-    """
+    """Show every token: days left, next renewal, last use."""
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from reconciler.cli.help import Option
+
 if TYPE_CHECKING:
     from reconciler.commands.desk import Desk
     from reconciler.commands.output import Output
     from reconciler.core.world import Requests
+    from reconciler.reports.style import Style
     from reconciler.wiring import Parts
 
 _F = TypeVar("_F", bound=Callable[..., object])
 FORMATS: Final = ("text", "json", "markdown")
+_NARROWEST: Final = 60
 
 
 def option(*flags: str, **more: Any) -> Callable[[_F], _F]:
-    """A click option with its environment variable."""
+    """A click option with its environment variable and, as `section`, its place in the help text."""
     flag = next(flag for flag in flags if flag.startswith("--")).split("/")[0]
     name = flag.removeprefix("--").replace("-", "_").upper()
-    return click.option(*flags, envvar=f"NETBIRD_TOKENS_{name}", **more)
+    return click.option(*flags, cls=Option, envvar=f"NETBIRD_TOKENS_{name}", **more)
 
 
 def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
@@ -38,37 +44,49 @@ def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     return decorate
 
 
-server: Final = stacked(
-    option("-c", "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-           help="Config file; else .netbird-tokens.yaml beside the token file."),
-    option("--management-url", help="NetBird server; else NB_MANAGEMENT_URL, config, NetBird Cloud."),
-    option("--token-file", type=click.Path(path_type=Path),
-           help="File with the credential; else NB_PAT."),
+_INPUT: Final = "Files and server"
+_OUTPUT: Final = "Output"
+_EXCEPTIONS: Final = "Exceptions, each by name"
+
+config: Final = option(
+    "-c", "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), section=_INPUT,
+    help="Config file. Default: .netbird-tokens.yaml beside the token file.",
 )  # fmt: skip
 files: Final = option(
-    "-f", "--file", multiple=True, type=click.Path(path_type=Path),
-    help="Token file or folder; else tokens.yaml or tokens/ here. Repeatable.",
+    "-f", "--file", multiple=True, type=click.Path(path_type=Path), section=_INPUT,
+    help="Token file or folder. Default: tokens.yaml or tokens/ here. Repeatable.",
+)  # fmt: skip
+server: Final = stacked(
+    config,
+    option("--management-url", metavar="URL", section=_INPUT,
+           help="NetBird server. Default: NB_MANAGEMENT_URL, the config, or NetBird Cloud."),
+    option("--token-file", type=click.Path(path_type=Path), metavar="FILE", section=_INPUT,
+           help="File with the credential. Default: the credential is in NB_PAT."),
+)  # fmt: skip
+colour: Final = option(
+    "--color", "colour", type=click.Choice(("auto", "always", "never")), default="auto",
+    show_default=True, section=_OUTPUT, help="NO_COLOR and FORCE_COLOR are honoured.",
 )  # fmt: skip
 output: Final = stacked(
     option("--format", type=click.Choice(FORMATS), default="text", show_default=True,
-           help="Format on stdout."),
-    option("--report", multiple=True, metavar="FORMAT=PATH",
-           help="Write a format to a file, too. Repeatable."),
-    option("--color", "colour", type=click.Choice(("auto", "always", "never")), default="auto",
-           help="Colour; NO_COLOR and FORCE_COLOR are honoured."),
-    option("-v", "--verbose", is_flag=True, help="Show what is in order, too."),
+           section=_OUTPUT, help="What goes to stdout; everything else goes to stderr."),
+    option("--report", multiple=True, metavar="FORMAT=FILE", section=_OUTPUT,
+           help="Write the result to a file, too, as in --report json=out.json. Repeatable."),
+    colour,
+    option("-v", "--verbose", is_flag=True, section=_OUTPUT,
+           help="Show everything, also what is in order."),
 )  # fmt: skip
 yes: Final = option("-y", "--yes", is_flag=True, help="Do not ask.")
 wait: Final = option(
     "--lock-timeout", type=click.FloatRange(0), default=0.0, metavar="SECONDS",
-    help="How long to wait for another run.",
+    help="How long to wait for another run that holds the lock. Default: not at all.",
 )  # fmt: skip
 exceptions: Final = stacked(
-    option("--allow-revoke", multiple=True, metavar="NAME",
+    option("--allow-revoke", multiple=True, metavar="NAME", section=_EXCEPTIONS,
            help="Remove this token past guards and protection. Repeatable."),
-    option("--allow-reissue", multiple=True, metavar="NAME",
+    option("--allow-reissue", multiple=True, metavar="NAME", section=_EXCEPTIONS,
            help="Make this token anew though an old one may be in use elsewhere. Repeatable."),
-    option("--accept-registration", multiple=True, metavar="SINK",
+    option("--accept-registration", multiple=True, metavar="SINK", section=_EXCEPTIONS,
            help="Take over a sink that another server or principal registered. Repeatable."),
 )  # fmt: skip
 
@@ -90,27 +108,39 @@ def parts_of(values: dict[str, Any]) -> Parts:
 def output_of(values: dict[str, Any]) -> Output:
     """How to show results."""
     from reconciler.commands.output import Output, Report  # noqa: PLC0415 - see parts_of
-    from reconciler.reports.text import Detail, Style  # noqa: PLC0415 - same
+    from reconciler.reports.style import Detail  # noqa: PLC0415 - same
 
     reports = []
     for each in values.pop("report"):
         kind, found, path = each.partition("=")
         if not found or kind not in FORMATS:
             raise click.UsageError(
-                f"--report takes FORMAT=PATH, FORMAT one of {', '.join(FORMATS)}"
+                f"--report takes FORMAT=FILE, FORMAT one of {', '.join(FORMATS)}"
             )
         reports.append(Report(kind, Path(path)))
     detail = Detail.FULL if values.pop("verbose") else Detail.BRIEF
-    style = Style(_colour(values.pop("colour"), sys.stdout.isatty()), detail)
+    style = replace(style_of(values.pop("colour")), detail=detail)
     return Output(values.pop("format"), tuple(reports), style)
 
 
-def _colour(wanted: str, terminal: bool) -> bool:  # noqa: FBT001 - both are read off the same line
+def style_of(colour: str) -> Style:
+    """What stdout can show: colour as asked for, the width of the terminal if it is one."""
+    from reconciler.reports.style import Style  # noqa: PLC0415 - see parts_of
+
+    terminal = sys.stdout.isatty()
+    known = terminal or bool(os.environ.get("COLUMNS"))
+    width = max(shutil.get_terminal_size().columns, _NARROWEST) if known else None
+    return Style(_colour(colour, terminal=terminal), width=width)
+
+
+def _colour(wanted: str, *, terminal: bool) -> bool:
     if wanted != "auto":
         return wanted == "always"
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced != "0"
+    return terminal and os.environ.get("TERM") != "dumb"
 
 
 def requests_of(values: dict[str, Any]) -> Requests:
@@ -132,7 +162,11 @@ def desk() -> Desk:
     from reconciler.commands.desk import Desk  # noqa: PLC0415 - see parts_of
 
     def ask(question: str) -> bool:
-        return click.confirm(question, default=False, err=True)
+        try:
+            return click.confirm(question, default=False, err=True)
+        except click.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):
+                raise abort.__context__ from None
+            return False  # the input ended: that is no yes
 
-    interactive = sys.stdin.isatty() and sys.stderr.isatty()
-    return Desk(sys.stdout, sys.stderr, interactive, sys.stdout.isatty(), ask)
+    return Desk(sys.stdout, sys.stderr, sys.stdin.isatty() and sys.stderr.isatty(), ask)

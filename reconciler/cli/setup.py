@@ -8,105 +8,74 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import options
-
-_config = options.option(
-    "-c", "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Config file; else .netbird-tokens.yaml beside the token file.",
-)  # fmt: skip
+from reconciler.cli.help import Command
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens init")
 @click.argument(
     "folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)
 )
 def init(folder: Path) -> int:
-    r"""Write a commented token file and config.
-
-    \b
-    Example:
-      netbird-tokens init
-    """
+    """Write a commented token file and config."""
     from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
 
     return setup.init(options.desk(), folder)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens validate -f tokens.yaml")
 @options.files
-@_config
+@options.config
 def validate(**values: Any) -> int:
-    r"""Check the files offline: schema, meaning, pasted secrets.
-
-    \b
-    Example:
-      netbird-tokens validate -f tokens.yaml
-    """
+    """Check the files offline: schema, meaning, pasted secrets."""
     from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
 
     return setup.validate(options.parts_of(values), options.desk())
 
 
-@click.command("import")
+@click.command(
+    "import", cls=Command, example="netbird-tokens import --user-id ci-bot > tokens.yaml"
+)
 @options.option("--user-id", "users", multiple=True, metavar="ID|NAME",
                 help="Id, or name of a service user; else ourselves. Repeatable.")  # fmt: skip
 @options.option("--name", default="imported", show_default=True, help="Name of the new set.")
 @options.server
 def import_(users: tuple[str, ...], name: str, **values: Any) -> int:
-    r"""Print a token file for the live tokens; adopts them, replaces none.
+    """Print a token file for the live tokens; adopts them, replaces none."""
+    from reconciler.commands import adoption  # noqa: PLC0415 - `--help` stays light
 
-    \b
-    Example:
-      netbird-tokens import --user-id ci-bot > tokens.yaml
-    """
-    from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
-
-    return setup.import_tokens(options.parts_of(values), options.desk(), users, name)
+    return adoption.import_tokens(options.parts_of(values), options.desk(), users, name)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens doctor --show-config")
 @options.files
 @options.server
 @options.option("--show-config", is_flag=True, help="Print each setting and where it came from.")
 def doctor(show_config: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    r"""Check server, credential, role, clock, sinks and lock.
-
-    \b
-    Example:
-      netbird-tokens doctor --show-config
-    """
+    """Check server, credential, role, clock, sinks and lock."""
     from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
 
     return setup.doctor(options.parts_of(values), options.desk(), show_config=show_config)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens unlock 1d8f6a0e-5b1c-4c62-9a53-0f6b7d1c9e55")
 @click.argument("lock_id", metavar="ID")
 @options.files
-@_config
+@options.config
 @options.yes
 def unlock(lock_id: str, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    r"""Free the lock of a run that is gone; asks first.
+    """Free the lock of a run that is gone; asks first.
 
     ID is printed by the run that finds the lock held. Under another id nothing is freed.
-
-    \b
-    Example:
-      netbird-tokens unlock 1d8f6a0e-5b1c-4c62-9a53-0f6b7d1c9e55
     """
     from reconciler.commands import locks  # noqa: PLC0415 - `--help` stays light
 
     return locks.unlock(options.parts_of(values), options.desk(), lock_id, yes=yes)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens demo")
 @options.option("--fast", is_flag=True, help="Do not pause for reading.")
 def demo(fast: bool) -> int:  # noqa: FBT001 - a flag
-    r"""Tell the whole story on an emulated server; no account needed.
-
-    \b
-    Example:
-      netbird-tokens demo
-    """
+    """Tell the whole story on an emulated server; no account needed."""
     from reconciler.commands.demo import demo as play  # noqa: PLC0415 - `--help` stays light
 
     return play(options.desk(), fast=fast)

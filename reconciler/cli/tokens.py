@@ -7,48 +7,41 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import options
+from reconciler.cli.help import Command
 
 _user = options.option(
     "--user-id", metavar="ID|NAME", help="Id, or name of a service user; else ourselves."
 )
 
 
-@click.command("list")
+@click.command("list", cls=Command, example="netbird-tokens list --user-id ci-bot")
 @_user
 @options.server
 @options.output
 def list_(user_id: str | None, **values: Any) -> int:
-    r"""List the live tokens of a user.
-
-    \b
-    Example:
-      netbird-tokens list --user-id ci-bot
-    """
+    """List the live tokens of a user."""
     from reconciler.commands import tokens  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
     return tokens.list_tokens(parts, options.desk(), output, user_id)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens inspect d1k2m3n4o5p6q7r8s9t0")
 @click.argument("token", metavar="ID")
 @_user
 @options.server
 @options.output
 def inspect(token: str, user_id: str | None, **values: Any) -> int:
-    r"""Show one live token.
-
-    \b
-    Example:
-      netbird-tokens inspect d1k2m3n4o5p6q7r8s9t0
-    """
+    """Show one live token."""
     from reconciler.commands import tokens  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
     return tokens.inspect(parts, options.desk(), output, token, user_id)
 
 
-@click.command()
+@click.command(
+    cls=Command, example="netbird-tokens create --name laptop --expires-in 30 --show-once"
+)
 @options.option("--name", required=True, help="Name of the token.")
 @options.option("--expires-in", type=click.IntRange(1, 365), default=90, show_default=True,
                 metavar="DAYS", help="Whole days, 1 to 365.")  # fmt: skip
@@ -58,12 +51,7 @@ def inspect(token: str, user_id: str | None, **values: Any) -> int:
 @options.option("--show-once", is_flag=True, help="Print the secret to stdout instead; once.")
 @options.server
 def create(name: str, expires_in: int, user_id: str | None, **values: Any) -> int:
-    r"""Make one token by hand, into a sink or shown once.
-
-    \b
-    Example:
-      netbird-tokens create --name laptop --expires-in 30 --show-once
-    """
+    """Make one token by hand, into a sink or shown once."""
     from reconciler.commands import tokens  # noqa: PLC0415 - `--help` stays light
 
     sink, key, shown = values.pop("sink"), values.pop("key"), values.pop("show_once")
@@ -75,18 +63,13 @@ def create(name: str, expires_in: int, user_id: str | None, **values: Any) -> in
     return tokens.create(options.parts_of(values), options.desk(), wish)
 
 
-@click.command()
+@click.command(cls=Command, example="netbird-tokens revoke d1k2m3n4o5p6q7r8s9t0")
 @click.argument("tokens", metavar="ID...", nargs=-1, required=True)
 @_user
 @options.server
 @options.yes
 def revoke(tokens: tuple[str, ...], user_id: str | None, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    r"""Revoke live tokens by id; shows them and asks first.
-
-    \b
-    Example:
-      netbird-tokens revoke d1k2m3n4o5p6q7r8s9t0
-    """
+    """Revoke live tokens by id; shows them and asks first."""
     from reconciler.commands import tokens as commands  # noqa: PLC0415 - `--help` stays light
 
     return commands.revoke(options.parts_of(values), options.desk(), tokens, user_id, yes=yes)

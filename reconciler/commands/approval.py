@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from reconciler.commands import saved
 from reconciler.core.changes import Effect
-from reconciler.core.plan import Plan, decision, digest_of
+from reconciler.core.plan import Plan as Made
+from reconciler.core.plan import decision
 from reconciler.core.subjects import action_of
-from reconciler.errors import PlanMismatch, UsageError
+from reconciler.errors import PlanMismatch
+from reconciler.reports.document import Plan, moment
+from reconciler.reports.lines import EFFECTS
 
-_EFFECTS = ("register", "create", "renew", "amend", "revoke", "clean")
 _AGAIN = "run plan again and have it reviewed"
 
 
-def check_change(found: Plan, approved: str | None) -> None:
+def check_change(found: Made, approved: str | None) -> None:
     """Raises PlanMismatch unless the file still causes exactly what was approved."""
     if approved is not None and found.change_id != approved:
         raise PlanMismatch(
@@ -25,18 +26,19 @@ def check_change(found: Plan, approved: str | None) -> None:
         )
 
 
-def narrowed(found: Plan, saved: Path | None) -> Plan:
+def narrowed(found: Made, path: Path | None) -> Made:
     """The part of a fresh plan that a saved one lists.
 
     Raises:
+        UsageError: The file cannot be read.
         PlanMismatch: The saved plan was altered, is too old, is for another account or principal, or
             the world has moved: something it lists is no longer what should be done.
     """
-    if saved is None:
+    if path is None:
         return found
-    document = _read(saved)
+    document = saved.read(path)
     _check(document, found)
-    wanted = _decisions(document)
+    wanted = saved.decisions(document)
     fresh: dict[str, Effect] = {_key(decision(effect)): effect for effect in found.effects}
     for decided in wanted:
         if _key(decided) not in fresh:
@@ -47,15 +49,13 @@ def narrowed(found: Plan, saved: Path | None) -> Plan:
             )
     keys = {_key(decided) for decided in wanted}
     effects = [effect for key, effect in fresh.items() if key in keys]
-    remarks = [change for change in found.changes if action_of(change) not in _EFFECTS]
+    remarks = [change for change in found.changes if action_of(change) not in EFFECTS]
     return found.only([*effects, *remarks])
 
 
-def _check(document: dict[str, Any], found: Plan) -> None:
+def _check(document: Plan, found: Made) -> None:
     target = document["target"]
-    if document["plan_id"] != digest_of(
-        document["set"], target["management_url"], target["principal"], _decisions(document)
-    ):
+    if saved.is_altered(document):
         raise PlanMismatch("the plan file was altered: its plan_id does not fit", hint=_AGAIN)
     if (document["set"], target["management_url"], target["principal"]) != (
         found.set,
@@ -63,37 +63,9 @@ def _check(document: dict[str, Any], found: Plan) -> None:
         found.principal,
     ):
         raise PlanMismatch("the plan was made for another set, server or principal", hint=_AGAIN)
-    if found.as_of > datetime.fromisoformat(document["valid_until"]):
+    if found.as_of > moment(document["valid_until"]):
         raise PlanMismatch(f"the plan was valid until {document['valid_until']}", hint=_AGAIN)
-
-
-def _decisions(document: dict[str, Any]) -> list[list[object]]:
-    return [
-        [c["action"], c["user"]["id"], c["name"], c["reason"]["code"], c["tokens"]]
-        for c in document["changes"]
-        if c["action"] in _EFFECTS
-    ]
 
 
 def _key(decided: list[object]) -> str:
     return json.dumps(decided)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != "netbird-tokens/plan" or document["format_version"][:2] != "1.":
-            raise PlanMismatch(f"{path} is no plan that this version can read", hint=_AGAIN)
-        (
-            _decisions(document),
-            document["set"],
-            document["target"]["principal"],
-            document["valid_until"],
-        )
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}", hint="name the file that plan --out wrote"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise PlanMismatch(f"{path} is not a plan, or was altered", hint=_AGAIN) from None
-    return dict(document)

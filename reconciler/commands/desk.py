@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
-from reconciler.errors import UsageError
+from reconciler.errors import Unconfirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,7 @@ class Desk:
     out: TextIO
     err: TextIO
     interactive: bool
-    colour: bool
     ask: Callable[[str], bool]
-    width: int = 100
 
     def show(self, text: str) -> None:
         """Print a result."""
@@ -39,12 +37,12 @@ class Desk:
         """Go on only if a person says so.
 
         Raises:
-            UsageError: Nobody is there to ask, or the answer was no. Nothing was changed.
+            Unconfirmed: Nobody is there to ask, or the answer was no. Nothing was changed.
         """
         if not self.interactive:
-            raise UsageError(
+            raise Unconfirmed(
                 "this needs a yes, and nobody is there to ask; nothing was changed",
                 hint=f"add {flag} to go on without a question",
             )
         if not self.ask(question):
-            raise UsageError("declined; nothing was changed")
+            raise Unconfirmed("declined; nothing was changed")

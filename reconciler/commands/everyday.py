@@ -10,17 +10,18 @@ from reconciler.commands import approval, verdict
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output, Renderers, publish, write
 from reconciler.commands.progress import waiting
+from reconciler.commands.record import Record, recorded
 from reconciler.commands.run import carry_out
 from reconciler.core.changes import Change, Register
-from reconciler.core.drift import drift_of
 from reconciler.core.plan import Plan
 from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
 from reconciler.core.subjects import name_of
 from reconciler.core.world import Requests, World
 from reconciler.errors import ExitCode, GuardStop, UsageError
-from reconciler.reports import json, markdown, tables, text
+from reconciler.reports import document, json, markdown, tables, text
 from reconciler.reports.lines import ago
+from reconciler.reports.tables import Table
 from reconciler.source.advice import closest
 from reconciler.wiring import Parts
 
@@ -37,36 +38,65 @@ def plan(
     detailed: bool,
 ) -> ExitCode:
     """Say what apply would do. Sends GETs only."""
+    output.check()
     found = _look(parts, desk, requests)
+    shown = json.plan_document(found)
     if out is not None:
-        write(out, json.dumps(json.plan_document(found)))
-    publish(desk, plan_renderers(found, output.style), output.format, output.reports)
+        write(out, json.dumps(json.detailed(shown)))
+    renderers = plan_renderers(shown, lambda: json.detailed(shown), saved=out is not None)
+    publish(desk, renderers, output)
+    if out is not None and found.effects:
+        desk.note(f"next: `netbird-tokens apply {out}` carries out exactly this, or nothing")
+    elif desk.interactive and found.effects:
+        desk.note("next: `netbird-tokens apply` carries it out, after a question")
     return verdict.of_plan(found, detailed=detailed)
+
+
+def plan_renderers(
+    found: document.Plan, whole: Callable[[], document.Plan], *, saved: bool
+) -> Renderers:
+    """A plan in every format, just made or read from a file; `whole` is what machines get."""
+    return {
+        "text": lambda style: text.plan(found, style, saved=saved),
+        "json": lambda _: json.dumps(whole()),
+        "markdown": lambda _: markdown.plan(found, saved=saved),
+    }
 
 
 def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """Say what differs behind the file's back. Sends GETs only."""
+    output.check()
     found = _look(parts, desk, Requests())
+    shown, drifted = json.plan_document(found), json.drifted(found)
     renderers: Renderers = {
-        "text": lambda: _gaps(found) + tables.drift(found),
-        "json": lambda: json.dumps(json.drift_document(found)),
+        "text": lambda style: text.drift(drifted, shown, style),
+        "json": lambda _: json.dumps(json.drift_document(found, drifted)),
+        "markdown": lambda style: _after_gaps(shown, tables.drift(drifted, shown, style)),
     }
-    publish(desk, renderers, output.format, output.reports)
+    publish(desk, renderers, output)
     if not found.complete:
         return ExitCode.ERROR
-    differs = any(drift_of(change) for change in found.changes)
-    return ExitCode.DIFFERENCES if differs else ExitCode.OK
+    return ExitCode.DIFFERENCES if drifted else ExitCode.OK
 
 
 def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """One table of what is wanted, what is live and what the sinks hold. Sends GETs only."""
+    output.check()
     found = _look(parts, desk, Requests())
+    shown = json.plan_document(found)
     renderers: Renderers = {
-        "text": lambda: _gaps(found) + tables.status(found),
-        "json": lambda: json.dumps(json.plan_document(found)),
+        "text": lambda style: "\n\n".join(
+            [*text.gaps(shown, style), tables.status(shown, style).text(style)]
+        ),
+        "json": lambda _: json.dumps(json.detailed(shown)),
+        "markdown": lambda style: _after_gaps(shown, tables.status(shown, style)),
     }
-    publish(desk, renderers, output.format, output.reports)
+    publish(desk, renderers, output)
     return ExitCode.OK if found.complete else ExitCode.ERROR
+
+
+def _after_gaps(found: document.Plan, table: Table) -> str:
+    return "".join(f"{gap}\n\n" for gap in markdown.gaps(found)).lstrip("\n") + table.markdown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +134,6 @@ def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
 
 def rotate(parts: Parts, desk: Desk, output: Output, requests: Requests, *, yes: bool) -> ExitCode:
     """Renew the named tokens now."""
-    known = {spec.name for spec in parts.loaded.token_set.specs}
-    for name in sorted(requests.rotate - known):
-        near = closest(name, known)
-        hint = f"did you mean {near!r}?" if near else f"the set has: {', '.join(sorted(known))}"
-        raise UsageError(f"no entry is named {name!r}", hint=hint)
 
     def chosen(whole: Plan) -> Plan:
         return whole.only(_rotated(whole, requests.rotate))
@@ -122,54 +147,50 @@ def _rotated(whole: Plan, names: frozenset[str]) -> Iterable[Change]:
             yield change
 
 
+def _known(names: frozenset[str], parts: Parts) -> None:
+    """Raises UsageError for a name that no entry has."""
+    known = {spec.name for spec in parts.loaded.token_set.specs}
+    for name in sorted(names - known):
+        near = closest(name, known)
+        hint = f"did you mean {near!r}?" if near else f"the set has: {', '.join(sorted(known))}"
+        raise UsageError(f"no entry is named {name!r}", hint=hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which command this is, which part of the plan it carries out, and whether it asks first."""
+    """Which part of the plan a command carries out, and whether it asks first."""
 
-    operation: str
+    command: str
     of: Callable[[Plan], Plan]
     asks: bool
 
 
 def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: Choice) -> ExitCode:
-    _warn(parts, desk)
-    with parts.lock(choice.operation, desk.note) as let_go, parts.writer() as api:
-        with waiting(desk, "reading tokens and sinks"):
-            world = parts.look(api, requests)
-        _warn_of_skew(parts, desk, world)
-        found = choice.of(make_plan(world))
-        if output.format == "text":
-            desk.show(text.plan(found, output.style))
-        if found.stops:
-            _raise_stops(found)
-        if not found.effects:
-            return _nothing(found, desk, output)
-        if choice.asks:
-            desk.confirm(f"Carry out these {len(found.effects)} actions?")
-        return carry_out(found, parts.ports(api), desk, output, parts.config.hooks, let_go)
+    record = Record(choice.command, desk, output)
+
+    def work() -> ExitCode:
+        _warn(parts, desk)
+        _known(requests.rotate, parts)
+        with parts.lock(choice.command, desk.note) as let_go, parts.writer() as api:
+            with waiting(desk, "reading tokens and sinks"):
+                world = parts.look(api, requests)
+            _warn_of_skew(parts, desk, world)
+            whole = record.plan = make_plan(world)
+            found = record.plan = choice.of(whole)
+            record.say(text.plan(record.document(found), output.style))
+            _stop(found)
+            if not found.effects:
+                return verdict.of_view(found)
+            if choice.asks:
+                desk.confirm(f"Carry out these {len(found.effects)} actions?")
+            return carry_out(found, parts.ports(api), record, parts.config.hooks, let_go)
+
+    return recorded(record, work)
 
 
-def _nothing(found: Plan, desk: Desk, output: Output) -> ExitCode:
-    renderers: Renderers = {**plan_renderers(found, output.style), "text": str}
-    for report in output.reports:
-        write(report.path, renderers[report.format]())
-    if output.format != "text":
-        publish(desk, renderers, output.format, ())
-    return verdict.of_view(found)
-
-
-def _raise_stops(found: Plan) -> None:
-    first = found.stops[0]
-    raise GuardStop(f"guard {first.id}: {first.text}; nothing was changed", hint=first.hint)
-
-
-def plan_renderers(found: Plan, style: text.Style) -> Renderers:
-    """A plan in every format it has."""
-    return {
-        "text": lambda: text.plan(found, style),
-        "json": lambda: json.dumps(json.plan_document(found)),
-        "markdown": lambda: markdown.plan(found),
-    }
+def _stop(found: Plan) -> None:
+    for first in found.stops[:1]:
+        raise GuardStop(f"guard {first.id}: {first.text}; nothing was changed", hint=first.hint)
 
 
 def _look(parts: Parts, desk: Desk, requests: Requests) -> Plan:
@@ -189,7 +210,3 @@ def _warn_of_skew(parts: Parts, desk: Desk, world: World) -> None:
 def _warn(parts: Parts, desk: Desk) -> None:
     for problem in parts.loaded.warnings:
         desk.note(str(problem))
-
-
-def _gaps(found: Plan) -> str:
-    return "".join(f"could not look: {gap.what}: {gap.why}\n" for gap in found.gaps)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from reconciler.commands.desk import Desk
 from reconciler.errors import UsageError
-from reconciler.reports import text
+from reconciler.reports.style import Style
 
-Renderers = Mapping[str, Callable[[], str]]
+Renderers = Mapping[str, Callable[[Style], str]]
 """Format name to the function that renders it."""
 
 
@@ -30,25 +30,37 @@ class Output:
 
     format: str = "text"
     reports: tuple[Report, ...] = ()
-    style: text.Style = field(default_factory=text.Style)
+    style: Style = field(default_factory=Style)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether stdout is for people, who read what happens while it happens."""
+        return self.format == "text"
+
+    def check(self) -> None:
+        """Raises UsageError, before anything is done, for a report that could not be written."""
+        for report in self.reports:
+            place = report.path if _is_special(report.path) else report.path.parent
+            if report.path.is_dir() or not os.access(place, os.W_OK):
+                raise UsageError(
+                    f"--report {report.format}={report.path} cannot be written",
+                    hint="name a file in a folder that is there and that you can write to",
+                )
 
 
-def publish(desk: Desk, renderers: Renderers, shown: str, reports: tuple[Report, ...]) -> None:
-    """Show one format, write the others. Raises UsageError for a format the command has not."""
-    for report in reports:
-        write(report.path, _renderer(renderers, report.format)())
-    desk.show(_renderer(renderers, shown)())
-
-
-def _renderer(renderers: Renderers, name: str) -> Callable[[], str]:
-    if name not in renderers:
-        raise UsageError(f"there is no format {name!r} here", hint=f"choose {', '.join(renderers)}")
-    return renderers[name]
+def publish(desk: Desk, renderers: Renderers, output: Output) -> None:
+    """Show one format, write the others; files get neither colour nor the width of a terminal."""
+    for report in output.reports:
+        write(report.path, renderers[report.format](output.style.plain()))
+    desk.show(renderers[output.format](output.style))
 
 
 def write(path: Path, content: str) -> None:
     """Replace a file as a whole, so that a reader never sees half of it. Raises UsageError."""
     try:
+        if _is_special(path):
+            path.write_text(content, encoding="utf-8")
+            return
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as temporary:
@@ -59,6 +71,11 @@ def write(path: Path, content: str) -> None:
         raise UsageError(
             f"{path}: {error.strerror}", hint="choose a folder you can write to"
         ) from None
+
+
+def _is_special(path: Path) -> bool:
+    """A device, a pipe, a `>(…)` of the shell: written to, never replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""init, validate, import, doctor: from nothing to tokens in Git."""
+"""init, validate, doctor: from nothing to tokens in Git."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.commands.desk import Desk
-from reconciler.core.tokens import LiveToken, User
-from reconciler.errors import ExitCode, Forbidden, NetbirdTokensError, UsageError
+from reconciler.core.receipts import SetName
+from reconciler.core.tokens import User
+from reconciler.errors import ExitCode, Forbidden, InputError, NetbirdTokensError, UsageError
 from reconciler.reports.escape import terminal
+from reconciler.reports.lines import ago
 from reconciler.wiring import Parts
 
 _POWERFUL: Final = ("admin", "owner")
@@ -74,51 +76,6 @@ def validate(parts: Parts, desk: Desk) -> ExitCode:
     return ExitCode.OK
 
 
-def import_tokens(parts: Parts, desk: Desk, users: tuple[str, ...], name: str) -> ExitCode:
-    """Print a token file for what is live; adopting by id, it replaces nothing."""
-    with parts.reader() as api:
-        known, now = api.users(), api.server_time()
-        chosen = _chosen(known, users)
-        listed = {user: api.tokens(user.id) for user in chosen}
-    lines = ["apiVersion: netbird-tokens/v1", "kind: TokenSet", f"name: {name}", "tokens:"]
-    for user, tokens in listed.items():
-        lines.extend(_entries(user, tokens, now))
-    desk.show("\n".join(lines))
-    return ExitCode.OK
-
-
-def _chosen(known: tuple[User, ...], wanted: tuple[str, ...]) -> list[User]:
-    if not wanted:
-        return [user for user in known if user.is_current]
-    found = [u for u in known if u.id in wanted or (u.is_service_user and u.name in wanted)]
-    missing = set(wanted) - {u.id for u in found} - {u.name for u in found}
-    if missing:
-        raise UsageError(f"no user has the id or name {min(missing)!r}", hint="see `list --help`")
-    return sorted(found, key=lambda user: user.id)
-
-
-def _entries(user: User, tokens: tuple[LiveToken, ...], now: datetime) -> Iterator[str]:
-    seen: set[str] = set()
-    for token in sorted(tokens, key=lambda t: (t.expires_at, t.id), reverse=True):
-        spelled = _quoted(token.name)
-        if not token.works(now):
-            yield f"  # {terminal(token.name)} ({token.id}) expired {token.expires_at:%Y-%m-%d}: left out"
-        elif token.name in seen:
-            yield f"  # {terminal(token.name)} ({token.id}) has the name of an entry above: left out"
-        else:
-            seen.add(token.name)
-            yield f"  - name: {spelled}"
-            yield f"    user: {_quoted(user.name if user.is_service_user and user.name else user.id)}"
-            yield f"    expires_in: {min(max(token.days, 1), 365)}"
-            yield f"    adopt: {token.id}"
-
-
-def _quoted(text: str) -> str:
-    import json  # noqa: PLC0415 - JSON strings are YAML strings; needed nowhere else here
-
-    return json.dumps(text, ensure_ascii=False)
-
-
 def doctor(parts: Parts, desk: Desk, *, show_config: bool) -> ExitCode:
     """Check everything that an apply needs, and say what is wrong with each."""
     if show_config:
@@ -127,37 +84,58 @@ def doctor(parts: Parts, desk: Desk, *, show_config: bool) -> ExitCode:
     worst = ExitCode.OK
     for check, found in _checks(parts, desk):
         if isinstance(found, NetbirdTokensError):
-            desk.show(f"✘ {check}: {found.message}" + (f"\n    {found.hint}" if found.hint else ""))
+            desk.show("\n".join([f"✘ {check}: {terminal(found.message)}", *_advice(found)]))
             worst = worst or found.exit_code
         else:
             desk.show(f"✔ {check}: {found}")
+    desk.show("next: mend what has a ✘" if worst else "next: `netbird-tokens plan`")
     return worst
 
 
+def _advice(error: NetbirdTokensError) -> Iterator[str]:
+    if isinstance(error, InputError):
+        for problem in error.problems:
+            yield from (f"    {line}" for line in str(problem).splitlines())
+    if error.hint:
+        yield f"    try: {terminal(error.hint)}"
+
+
 def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, str | NetbirdTokensError]]:
-    yield "server", f"{parts.management_url.value} (from {parts.management_url.source})"
     try:
-        with parts.reader() as api:
-            users, now = api.users(), api.server_time()
-        current = next(user for user in users if user.is_current)
-        yield "credential", f"{terminal(current.name or current.id)}, role {current.role}"
-        yield "role", _role(current)
-        yield _clock(parts, now)
+        where = parts.config_path or "none; secrets go to secrets/ beside the token file"
+        sinks = parts.sinks
     except NetbirdTokensError as error:
-        yield "credential", error
+        yield "config", error
+        return
+    yield "config", str(where)
+    yield "server", f"{parts.management_url.value} (from {parts.management_url.source})"
+    yield from _account(parts)
+    set_name = SetName("preflight")
     try:
-        yield "token file", f"set {parts.loaded.token_set.name}"
+        set_name = parts.loaded.token_set.name
+        yield "token file", f"set {set_name}, {len(parts.loaded.token_set.specs)} tokens"
     except NetbirdTokensError as error:
         yield "token file", error
-    for name, sink in parts.sinks.items():
+    for name, sink in sinks.items():
         try:
-            key = parts.keys[name].default(parts.loaded.token_set.name, "preflight")
-            sink.preflight(key)
+            sink.preflight(parts.keys[name].default(set_name, "preflight"))
             sink.inventory(())
             yield f"sink {name}", "can be read and written"
         except NetbirdTokensError as error:
             yield f"sink {name}", error
     yield "lock", _lock(parts, desk)
+
+
+def _account(parts: Parts) -> Iterator[tuple[str, str | NetbirdTokensError]]:
+    try:
+        with parts.reader() as api:
+            users, now = api.users(), api.server_time()
+        current = next(user for user in users if user.is_current)
+        yield "credential", f"{terminal(current.name or current.id)}, role {terminal(current.role)}"
+        yield "role", _role(current)
+        yield _clock(parts, now)
+    except NetbirdTokensError as error:
+        yield "credential", error
 
 
 def _lock(parts: Parts, desk: Desk) -> str | NetbirdTokensError:
@@ -182,6 +160,6 @@ def _role(user: User) -> str | NetbirdTokensError:
 def _clock(parts: Parts, now: datetime) -> tuple[str, str | NetbirdTokensError]:
     skew = parts.skew(now)
     if skew is not None:
-        text = f"this machine is {skew} off the server's clock; plans use the server's"
+        text = f"this machine is {ago(skew)} off the server's clock; plans go by the server's"
         return "clock", UsageError(text, hint="set the clock of this machine")
     return "clock", "agrees with the server's"

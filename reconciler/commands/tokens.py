@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.api.service import HttpTokenApi, HttpTokenReader
 from reconciler.commands.desk import Desk
-from reconciler.commands.output import Output, publish
+from reconciler.commands.output import Output, Renderers, publish
 from reconciler.core.changes import Create, Target
 from reconciler.core.outcome import Status
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Absent, Place, SinkName, receipt_of, version_of
 from reconciler.core.spec import ExpiresIn, Location, TokenSpec
-from reconciler.core.tokens import LiveToken, TokenId, UserId
+from reconciler.core.tokens import LiveToken, TokenId, User, UserId
 from reconciler.core.world import BY_HAND
 from reconciler.errors import ExitCode, Gone, GuardStop, SinkError, UsageError
 from reconciler.reports import json, tables
+from reconciler.reports.document import Token
 from reconciler.reports.escape import terminal
+from reconciler.reports.style import Style
+from reconciler.reports.tables import Table
 from reconciler.source.advice import closest
 from reconciler.transaction import mint
 from reconciler.wiring import Parts
@@ -28,34 +31,42 @@ _SLACK = timedelta(seconds=2)
 
 def list_tokens(parts: Parts, desk: Desk, output: Output, user: str | None) -> ExitCode:
     """All live tokens of one user; our own user unless another is named."""
+    output.check()
     with parts.reader() as api:
-        owner = _owner(api, user)
-        found, now = api.tokens(owner), api.server_time()
-    _publish(found, now, desk, output)
+        users = api.users()
+        found, now = api.tokens(_owner(users, user)), api.server_time()
+    shown = json.live_tokens(found, users, now)
+    _publish(shown, now, lambda style: tables.tokens(shown, now, style), desk, output)
     return ExitCode.OK
 
 
 def inspect(parts: Parts, desk: Desk, output: Output, token: str, user: str | None) -> ExitCode:
     """One live token in full. Without a user, it is looked for among all that we may see."""
+    output.check()
     with parts.reader() as api:
-        found, now = _find(api, TokenId(token), user), api.server_time()
-    if output.format == "text":
-        desk.show(tables.token(found, now))
-    else:
-        _publish([found], now, desk, output)
+        users = api.users()
+        found, now = _find(api, users, TokenId(token), user), api.server_time()
+    shown = json.live_tokens([found], users, now)
+    _publish(shown, now, lambda _: tables.token(shown[0], now), desk, output)
     return ExitCode.OK
 
 
-def _publish(found: Sequence[LiveToken], now: datetime, desk: Desk, output: Output) -> None:
-    renderers = {
-        "text": lambda: tables.tokens(found, now),
-        "json": lambda: json.dumps(json.tokens_document(found, now)),
+def _publish(
+    found: Sequence[Token],
+    now: datetime,
+    table: Callable[[Style], Table],
+    desk: Desk,
+    output: Output,
+) -> None:
+    renderers: Renderers = {
+        "text": lambda style: table(style).text(style),
+        "json": lambda _: json.dumps(json.tokens_document(found, now)),
+        "markdown": lambda style: table(style).markdown(),
     }
-    publish(desk, renderers, output.format, output.reports)
+    publish(desk, renderers, output)
 
 
-def _owner(api: HttpTokenReader, written: str | None) -> UserId:
-    users = api.users()
+def _owner(users: Sequence[User], written: str | None) -> UserId:
     if written is None:
         return next(user.id for user in users if user.is_current)
     for user in users:
@@ -73,12 +84,13 @@ def _owner(api: HttpTokenReader, written: str | None) -> UserId:
     raise UsageError(f"no user has the id and no service user the name {written!r}", hint=hint)
 
 
-def _find(api: HttpTokenReader, token: TokenId, user: str | None) -> LiveToken:
+def _find(
+    api: HttpTokenReader, users: Sequence[User], token: TokenId, user: str | None
+) -> LiveToken:
     if user is not None:
-        return api.token(_owner(api, user), token)
-    current = _owner(api, None)
-    users = sorted(api.users(), key=lambda each: (each.id != current, each.id))
-    for each in users:
+        return api.token(_owner(users, user), token)
+    current = _owner(users, None)
+    for each in sorted(users, key=lambda each: (each.id != current, each.id)):
         if each.id == current or each.is_service_user:
             try:
                 return api.token(each.id, token)
@@ -108,7 +120,7 @@ class Wish:
 def create(parts: Parts, desk: Desk, wish: Wish) -> ExitCode:
     """Make one token; its secret goes into a sink, or to stdout and nowhere else."""
     with parts.writer() as api:
-        owner = _owner(api, wish.user)
+        owner = _owner(api.users(), wish.user)
         if wish.sink is not None:
             return _into_sink(parts, desk, api, owner, wish)
         minted = api.create(owner, wish.name, wish.days)
@@ -164,12 +176,13 @@ def revoke(
 ) -> ExitCode:
     """Show what would go, ask, revoke. The credential that we run with is never revoked."""
     with parts.writer() as api:
-        began = api.server_time()
-        doomed = [_find(api, TokenId(token), user) for token in ids]
-        current = _owner(api, None)
+        users, began = api.users(), api.server_time()
+        doomed = [_find(api, users, TokenId(token), user) for token in ids]
+        current = _owner(users, None)
         for token in doomed:
             _spare_own(token, current, began - _SLACK)
-            desk.note(tables.token(token, began))
+            (shown,) = json.live_tokens([token], users, began)
+            desk.note(tables.token(shown, began).text(Style()))
             for place in _places(parts, token):
                 desk.note(f"its secret is in {place}; the next apply will miss it\n")
         if not yes:

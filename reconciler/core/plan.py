@@ -27,7 +27,7 @@ from reconciler.core.changes import (
 from reconciler.core.ledger import Ledger
 from reconciler.core.reasons import Cause
 from reconciler.core.receipts import SetName
-from reconciler.core.subjects import action_of, name_of, refs_of, user_of
+from reconciler.core.subjects import action_of, name_of, refs_of, token_of, user_of
 from reconciler.core.tokens import UserId
 
 _ORDER: Final = (Register, Create, Renew, Amend, Revoke, Clean, Blocked, Wait, Unmanaged, Keep)
@@ -85,7 +85,8 @@ class Plan:
     def of(cls, ledger: Ledger, changes: Iterable[Change], gaps: tuple[Gap, ...]) -> Plan:
         world = ledger.world
         ordered = tuple(sorted(changes, key=_position))
-        named = {user_of(change) for change in ordered}
+        named = {user_of(change) for change in ordered} | {world.principal}
+        named |= {token.created_by for change in ordered if (token := token_of(change))}
         users = {u: world.users[u].name or u for u in sorted(named) if u in world.users}
         return cls(
             set=world.wanted.name,

@@ -1,34 +1,51 @@
-"""Plans and outcomes for machines: versioned documents, the same bytes for the same data."""
+"""Plans and outcomes as documents, and documents as bytes: the same bytes for the same data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler import __version__
-from reconciler.core.changes import Amend, Change, Create, Keep, Renew, Wait
 from reconciler.core.drift import drift_of
-from reconciler.core.fields import field_changes
-from reconciler.core.outcome import Outcome, Result
-from reconciler.core.plan import Plan
-from reconciler.core.subjects import action_of, name_of, refs_of, token_of, user_of, where_of
-from reconciler.core.tokens import DAY, LiveToken
+from reconciler.core.outcome import Result as Ended
+from reconciler.core.outcome import Status
+from reconciler.core.plan import Plan as Made
+from reconciler.core.subjects import action_of, name_of, user_of
+from reconciler.core.tokens import LiveToken, User
+from reconciler.errors import ExitCode
+from reconciler.reports import escape
+from reconciler.reports.changes import change_document, facts_of, with_fields
+from reconciler.reports.document import (
+    FORMAT_VERSION,
+    Change,
+    Gap,
+    Plan,
+    Report,
+    Result,
+    Stopped,
+    Token,
+    Tool,
+    instant,
+)
+from reconciler.reports.exits import EXITS
 
-FORMAT_VERSION: Final = "1.0"
-"""Minor: something was added. Major: something changed; readers refuse an unknown major."""
 VALID_FOR: Final = timedelta(hours=24)
-
-Document = dict[str, object]
+TOOL: Final[Tool] = {"name": "netbird-tokens", "version": __version__}
 
 
 _LINE: Final = json.JSONEncoder(ensure_ascii=False)  # with `indent` it would be five times as slow
 
 
 def dumps(document: Mapping[str, object]) -> str:
-    """Each field on a line, and each item of a list on one: to be read, and compared with `diff`."""
-    return _spread(document, "") + "\n"
+    """Each field on a line, and each item of a list on one: to be read, and compared with `diff`.
+
+    Letters stay letters, and nothing in it can steer a terminal.
+    """
+    return escape.json(_spread(document, "")) + "\n"
 
 
 def _spread(value: object, margin: str) -> str:
@@ -46,10 +63,12 @@ def _spread(value: object, margin: str) -> str:
     return f"{opened}\n{deeper}{inner}\n{margin}{closed}"
 
 
-def plan_document(plan: Plan) -> Document:
-    """A plan; `schemas/plan.v1.schema.json` describes it. Holds no secret by construction."""
+def plan_document(plan: Made) -> Plan:
+    """A plan, but for the `fields` of its changes. Holds no secret by construction."""
     return {
-        **_head("plan"),
+        "format": "netbird-tokens/plan",
+        "format_version": FORMAT_VERSION,
+        "tool": TOOL,
         "plan_id": plan.plan_id,
         "change_id": plan.change_id,
         "set": plan.set,
@@ -57,7 +76,7 @@ def plan_document(plan: Plan) -> Document:
         "as_of": instant(plan.as_of),
         "valid_until": instant(plan.as_of + VALID_FOR),
         "complete": plan.complete,
-        "errors": [{"what": gap.what, "why": gap.why} for gap in plan.gaps],
+        "errors": _gaps(plan),
         "summary": plan.summary(),
         "live": {
             "ours": plan.counts.ours,
@@ -73,131 +92,102 @@ def plan_document(plan: Plan) -> Document:
             }
             for guard in plan.guards
         ],
-        "changes": [_change(change, plan) for change in plan.changes],
+        "changes": [change_document(change, plan) for change in plan.changes],
     }
 
 
-def outcome_document(plan: Plan, outcome: Outcome) -> Document:
-    """What an apply did; `schemas/report.v1.schema.json` describes it."""
-    return {
-        **_head("report"),
-        "plan": plan_document(plan),
-        "interrupted": outcome.interrupted,
-        "results": [_result(result) for result in outcome.results],
-    }
+def detailed(plan: Plan) -> Plan:
+    """The same with `fields`: all that `schemas/plan.v1.schema.json` describes."""
+    return {**plan, "changes": [with_fields(change) for change in plan["changes"]]}
 
 
-def drift_document(plan: Plan) -> Document:
+def drift_document(plan: Made, found: Sequence[tuple[str, Change]]) -> dict[str, object]:
     """What differs out of band."""
-    found = [(drift_of(change), change) for change in plan.changes]
     return {
-        **_head("drift"),
+        "format": "netbird-tokens/drift",
+        "format_version": FORMAT_VERSION,
+        "tool": TOOL,
         "set": plan.set,
         "as_of": instant(plan.as_of),
         "complete": plan.complete,
-        "errors": [{"what": gap.what, "why": gap.why} for gap in plan.gaps],
-        "drift": [{"class": kind.value, **_change(c, plan)} for kind, c in found if kind],
+        "errors": _gaps(plan),
+        "drift": [{"class": kind, **with_fields(change)} for kind, change in found],
     }
 
 
-def tokens_document(tokens: Iterable[LiveToken], now: datetime) -> Document:
+def drifted(plan: Made) -> list[tuple[str, Change]]:
+    """Every change that is drift, with its class."""
+    found = ((drift_of(change), change) for change in plan.changes)
+    return [(kind.value, change_document(change, plan)) for kind, change in found if kind]
+
+
+def tokens_document(tokens: Iterable[Token], now: datetime) -> dict[str, object]:
     """Live tokens, the next to expire first."""
-    ordered = sorted(tokens, key=lambda token: (token.expires_at, token.id))
     return {
-        **_head("tokens"),
-        "as_of": instant(now),
-        "tokens": [
-            {
-                **_token(t),
-                "name": t.name,
-                "user": t.user,
-                "created_by": t.created_by,
-                "works": t.works(now),
-            }
-            for t in ordered
-        ],
-    }
-
-
-def _head(kind: str) -> Document:
-    return {
-        "format": f"netbird-tokens/{kind}",
+        "format": "netbird-tokens/tokens",
         "format_version": FORMAT_VERSION,
-        "tool": {"name": "netbird-tokens", "version": __version__},
+        "tool": TOOL,
+        "as_of": instant(now),
+        "tokens": list(tokens),
     }
 
 
-def _change(change: Change, plan: Plan) -> Document:
-    user = user_of(change)
-    before, after = _before(change), _after(change, plan)
-    differing = field_changes(before, after) if before is not None and after is not None else ()
-    where = where_of(change)
+def live_tokens(tokens: Iterable[LiveToken], users: Iterable[User], now: datetime) -> list[Token]:
+    """Live tokens with the names of those who made them, the next to expire first."""
+    names = {user.id: user.name or user.id for user in users}
+    return [
+        {
+            **facts_of(token, names),
+            "name": token.name,
+            "user": token.user,
+            "owner": names.get(token.user, token.user),
+            "works": token.works(now),
+        }
+        for token in sorted(tokens, key=lambda token: (token.expires_at, token.id))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: its exit code, and the error that ended it if there was one."""
+
+    code: ExitCode
+    stopped: Stopped | None = None
+    interrupted: bool = False
+
+
+def report_document(
+    command: str, plan: Plan | None, results: Sequence[Ended], ending: Ending
+) -> Report:
+    """What became of a run: `schemas/report.v1.schema.json`, but for the `fields` of its plan."""
+    said = EXITS[ending.code]
+    counted = Counter(result.status for result in results)
     return {
-        "action": action_of(change),
-        "name": name_of(change),
-        "user": {"id": user, "name": plan.users.get(user, user)},
-        "reason": {
-            "code": change.why.reason.code,
-            "cause": change.why.reason.cause.value,
-            "text": change.why.text,
+        "format": "netbird-tokens/report",
+        "format_version": FORMAT_VERSION,
+        "tool": TOOL,
+        "command": command,
+        "exit": {
+            "code": int(ending.code),
+            "meaning": said.meaning,
+            "retry": said.retry,
+            "next": said.next,
         },
-        "before": before,
-        "after": after,
-        "fields": [
-            {"path": field.path, "before": field.before, "after": field.after}
-            for field in differing
-        ],
-        "tokens": sorted(str(ref.id) for ref in refs_of(change)),
-        "until": instant(change.until) if isinstance(change, Wait) and change.until else None,
-        "renews_at": instant(change.renews_at)
-        if isinstance(change, Keep) and change.renews_at
-        else None,
-        "origin": {"file": where.file, "line": where.line, "column": where.column}
-        if where
-        else None,
+        "stopped": ending.stopped,
+        "interrupted": ending.interrupted,
+        "summary": {status.value: counted[status] for status in Status},
+        "results": [result_document(result) for result in results],
+        "plan": plan,
     }
 
 
-def _before(change: Change) -> Document | None:
-    live = token_of(change)
-    if live is None:
-        return None
-    facts = _token(live)
-    if isinstance(change, Amend):
-        facts["protect"] = change.before.protect
-    return facts
+def detailed_report(report: Report) -> Report:
+    """The same with the `fields` of its plan."""
+    return {**report, "plan": report["plan"] and detailed(report["plan"])}
 
 
-def _after(change: Change, plan: Plan) -> Document | None:
-    match change:
-        case Create() | Renew():
-            return {
-                "token_id": None,
-                "days": change.days,
-                "created_at": None,
-                "expires_at": (plan.as_of + change.days * DAY).date().isoformat(),
-                "last_used": None,
-                "rotation": change.spec.rotation,
-                "protect": change.spec.protect,
-                "sinks": [str(target.place) for target in change.targets],
-            }
-        case Amend():
-            return {**_token(change.token), "protect": change.after.protect}
-        case _:
-            return None
-
-
-def _token(live: LiveToken) -> Document:
-    return {
-        "token_id": live.id,
-        "days": live.days,
-        "created_at": instant(live.created_at),
-        "expires_at": instant(live.expires_at),
-        "last_used": instant(live.last_used) if live.last_used else None,
-    }
-
-
-def _result(result: Result) -> Document:
+def result_document(result: Ended) -> Result:
+    """One action and its end."""
     effect = result.effect
     return {
         "action": action_of(effect),
@@ -209,6 +199,5 @@ def _result(result: Result) -> Document:
     }
 
 
-def instant(moment: datetime) -> str:
-    """RFC 3339, UTC, whole seconds."""
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+def _gaps(plan: Made) -> list[Gap]:
+    return [{"what": gap.what, "why": gap.why} for gap in plan.gaps]

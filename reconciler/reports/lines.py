@@ -1,104 +1,218 @@
-"""The words and signs that all reports share: symbols, labels, ages, what a change does."""
+"""The words and signs that all reports share: symbols, labels, ages, what a change does.
+
+Everything here is as its author wrote it; each renderer makes it harmless for its place.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from reconciler.core.changes import (
-    Amend,
-    Blocked,
-    Change,
-    Clean,
-    Create,
-    Keep,
-    Register,
-    Renew,
-    Revoke,
-    Target,
-    Unmanaged,
-    Wait,
-)
-from reconciler.core.plan import Plan
-from reconciler.core.receipts import Address
-from reconciler.core.subjects import name_of, user_of
-from reconciler.core.timing import overlap
 from reconciler.core.tokens import DAY
-from reconciler.reports.escape import terminal
+from reconciler.reports.document import Change, Facts, Gap, Old, Plan, moment
 
-SYMBOLS: Final[dict[type[Change], str]] = {
-    Register: "*",
-    Create: "+",
-    Renew: "+/-",
-    Amend: "~",
-    Revoke: "-",
-    Clean: "-",
-    Blocked: "!",
-    Wait: "…",
-    Unmanaged: "?",
-    Keep: "=",
+SYMBOLS: Final = {
+    "register": "*",
+    "create": "+",
+    "renew": "+/-",
+    "amend": "~",
+    "revoke": "-",
+    "clean": "-",
+    "blocked": "!",
+    "wait": "…",
+    "unmanaged": "?",
+    "keep": "=",
 }
+EFFECTS: Final = ("register", "create", "renew", "amend", "revoke", "clean")
+_USUAL: Final = ("create", "renew", "revoke")
+_UNUSUAL: Final = ("register", "amend", "clean", "blocked", "wait", "unmanaged")
 _RECENT: Final = timedelta(days=7)
 _HOUR: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
+_PREFIXES: Final = {"wait": "stays", "rotate-requested": "asked for now"}
+_FEW: Final = 3
+_NAMED: Final = 6
+"""So many of a crowd are named."""
 
 
 class Labels:
     """What to call each change: its name, with the user where the name alone is not unique."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._users = plan.users
-        addresses = {Address(user_of(c), name_of(c)) for c in plan.changes}
-        self._count = Counter(address.name for address in addresses)
+    def __init__(self, plan: Plan | None) -> None:
+        changes = plan["changes"] if plan else []
+        self.users = {c["user"]["id"]: c["user"]["name"] for c in changes}
+        self._count = Counter(name for name, _ in {(c["name"], c["user"]["id"]) for c in changes})
 
     def of(self, change: Change) -> str:
-        name, user = name_of(change), user_of(change)
-        if isinstance(change, Register):
-            return f"sink {terminal(name)}"
+        return self.named(change["action"], change["name"], change["user"]["id"])
+
+    def named(self, action: str, name: str, user: str) -> str:
+        if action == "register":
+            return f"sink {name}"
         if self._count[name] < 2:  # noqa: PLR2004 - unique
-            return terminal(name)
-        return f"{terminal(self._users.get(user, user))}/{terminal(name)}"
+            return name
+        return f"{self.users.get(user, user)}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Unmanaged tokens of one user that there is nothing else to say of; told in one line."""
+
+    members: tuple[Change, ...]
+    action = "unmanaged"
+
+    @property
+    def label(self) -> str:
+        return f"{len(self.members)} tokens"
+
+    @property
+    def pieces(self) -> list[str]:
+        shown = ", ".join(member["name"] for member in self.members[:_NAMED])
+        more = len(self.members) - _NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        user = self.members[0]["user"]["name"]
+        return [f"of {user}, in no entry and no receipt", f"{shown}{rest}; -v lists each"]
+
+
+def gathered(changes: Sequence[Change]) -> Iterator[Change | Crowd]:
+    """The changes in their order; unmanaged tokens of one user come as a crowd when they are many."""
+    alike: dict[str, list[Change]] = {}
+    for change in changes:
+        if _is_nobodys(change):
+            alike.setdefault(change["user"]["id"], []).append(change)
+    for change in changes:
+        members = alike[change["user"]["id"]] if _is_nobodys(change) else []
+        if len(members) <= _FEW:
+            yield change
+        elif change is members[0]:
+            yield Crowd(tuple(members))
+
+
+def _is_nobodys(change: Change) -> bool:
+    return change["action"] == "unmanaged" and change["reason"]["code"] == "unmanaged"
+
+
+def reason(change: Change, gaps: Iterable[Gap] = ()) -> list[str]:
+    """Why, about which token, and which line of a file asks for it.
+
+    What is said once of a gap is not said again of each change that it holds up.
+    """
+    why, origin, token = change["reason"], change["origin"], _token(change)
+    text = why["text"] or why["code"].replace("-", " ")
+    if any(gap["why"] == text for gap in gaps):
+        text = "could not look, see above"
+    if prefix := _PREFIXES.get(change["action"]) or _PREFIXES.get(why["code"]):
+        text = f"{prefix}: {text}"
+    place = f"{origin['file']}:{origin['line']}" if origin else ""
+    return [text, "" if token in text else f"token {token}", place]
+
+
+def _token(change: Change) -> str:
+    """The token that it is about; a renewal tells of it elsewhere."""
+    live = change["before"]
+    return (live["token_id"] or "") if live and change["action"] != "renew" else ""
 
 
 def details(change: Change, now: datetime) -> list[str]:
     """What a reader wants to know before saying yes, beyond the reason."""
-    match change:
-        case Create():
-            until = f"~{now + change.days * DAY:%Y-%m-%d}"
-            return [f"expires {until} ({change.days} days)   secret → {_places(change.targets)}"]
-        case Renew():
-            return _renewal(change, now)
-        case Revoke():
-            used = change.token.last_used
-            if used is not None and now - used < _RECENT:
-                return [f"! last used {ago(now - used)} ago"]
-            return []
-        case Clean():
-            return [f"secret of {change.token.id} leaves {change.place}"]
-        case Keep():
-            return [f"renews {change.renews_at:%Y-%m-%d}"] if change.renews_at else []
+    before, after, places = change["before"], change["after"], ", ".join(change.get("places", []))
+    match change["action"]:
+        case "create" if after:
+            days = f"{after['days']} day{'' if after['days'] == 1 else 's'}"
+            return [f"expires ~{after['expires_at'][:10]} ({days})", f"secret → {places}"]
+        case "renew" if before and after:
+            until = f"expires {before['expires_at'][:10]} → ~{after['expires_at'][:10]}"
+            return [until, f"secret → {places}", *_old(before, change.get("old"))]
+        case "amend":
+            return [f"in the receipt at {places}; token and secret stay"]
+        case "revoke":
+            return [*_recent_use(before, now), f"its secret leaves {places}" if places else ""]
+        case "clean":
+            return [f"its secret leaves {places}"]
+        case "keep" if change["renews_at"]:
+            return [f"renews {change['renews_at'][:10]}"]
+        case "unmanaged" if before and before["created_at"]:
+            by = before.get("creator")
+            return [f"made {before['created_at'][:10]}" + (f" by {by}" if by else "")]
         case _:
             return []
 
 
-def _renewal(change: Renew, now: datetime) -> list[str]:
-    old, spec = change.old, change.spec
-    until = f"{old.expires_at:%Y-%m-%d} → ~{now + change.days * DAY:%Y-%m-%d}"
-    kept = f"old kept ≥ {overlap(spec, old) // DAY}d, {spec.retire}"
-    if change.retire_now:
-        kept = f"{len(change.retire_now)} old revoked as soon as the new secret is stored"
-    return [f"expires {until}   secret → {_places(change.targets)}   {kept}"]
+def particulars(change: Change, now: datetime) -> list[str]:
+    """What a reader wants to know of a change that is not about to be carried out."""
+    return details(change, now) if change["action"] == "unmanaged" else []
 
 
-def _places(targets: Iterable[Target]) -> str:
-    return ", ".join(terminal(str(target.place)) for target in targets)
+def _old(before: Facts, old: Old | None) -> Iterable[str]:
+    """What becomes of the token that is replaced, and of those before it."""
+    if old is None:
+        yield f"replaces {before['token_id']}"
+    elif old["until"] is not None:
+        unused = " and until unused" if old["rule"] == "when-unused" else ""
+        yield f"old {before['token_id']} works until {old['until'][:10]}{unused}"
+    for token in old["revoked_at_once"] if old else ():
+        yield f"old {token} revoked as soon as the new secret is stored"
+
+
+def _recent_use(facts: Facts | None, now: datetime) -> Iterable[str]:
+    if facts and facts["last_used"]:
+        age = now - moment(facts["last_used"])
+        if age < _RECENT:
+            yield f"! last used {ago(age)} ago"
+
+
+def counted(summary: Mapping[str, int]) -> str:
+    """How many changes of each kind; what is usual is named also where there is none of it."""
+    named = _USUAL if any(summary[action] for action in EFFECTS) else ()
+    parts = [
+        f"{summary[each]} {each}" for each in (*_USUAL, *_UNUSUAL) if each in named or summary[each]
+    ]
+    return ", ".join([*parts, f"{summary['keep']} unchanged"])
+
+
+def unread(found: Plan) -> Iterator[tuple[str, str]]:
+    """What could not be read, users by their names, and why not."""
+    users = Labels(found).users
+    for gap in found["errors"]:
+        kind, _, id_ = gap["what"].partition(" ")
+        what = f"user {users[id_]}" if kind == "user" and id_ in users else gap["what"]
+        yield what, gap["why"]
+
+
+def guards(found: Plan) -> str:
+    """What the guards say about a plan with effects, in one line."""
+    stops = [guard["id"] for guard in found["guards"] if guard["result"] == "stop"]
+    if stops:
+        return f"stopped by {', '.join(stops)}"
+    limit = [guard["text"] for guard in found["guards"] if guard["id"] == "max_revokes"]
+    return "; ".join(limit) or "nothing against it"
 
 
 def ago(age: timedelta) -> str:
-    """An age in the largest unit that fits: `3 days`, `2 hours`, `5 minutes`."""
-    for unit, word in ((DAY, "day"), (_HOUR, "hour"), (timedelta(minutes=1), "minute")):
+    """An age in the largest unit that fits, rounded down: `3 days`, `2 hours`, `5 minutes`."""
+    for unit, word in ((DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
         if age >= unit:
             count = age // unit
             return f"{count} {word}{'' if count == 1 else 's'}"
     return "a moment"
+
+
+def since(age: timedelta) -> str:
+    """An age for a table, rounded down: `3d ago`."""
+    for unit, word in ((DAY, "d"), (_HOUR, "h")):
+        if age >= unit:
+            return f"{age // unit}{word} ago"
+    return f"{max(age, timedelta()) // _MINUTE}m ago"
+
+
+def left(span: timedelta) -> str:
+    """A time to go, rounded to the nearest day; below two days to the hour, below two hours to the
+    minute. So a token just made for 365 days has `365d`.
+    """
+    for unit, word in ((DAY, "d"), (_HOUR, "h")):
+        if span >= 2 * unit:
+            return f"{round(span / unit)}{word}"
+    return f"{round(span / _MINUTE)}m"

@@ -1,48 +1,147 @@
-"""A plan as a Markdown comment. Nothing in it can break out of its place, or mention anybody."""
+"""Plans, reports and tables as Markdown. Nothing in it can break out of its place, or mention anybody."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from reconciler.core.changes import Change, Keep, Revoke
-from reconciler.core.plan import Plan
-from reconciler.core.subjects import action_of
-from reconciler.reports.escape import markdown
-from reconciler.reports.lines import SYMBOLS, Labels, details
+from reconciler.reports.document import Guard, Plan, Report, Result, Stopped, moment
+from reconciler.reports.escape import code_span, markdown, terminal
+from reconciler.reports.lines import (
+    EFFECTS,
+    SYMBOLS,
+    Crowd,
+    Labels,
+    counted,
+    details,
+    gathered,
+    guards,
+    reason,
+    unread,
+)
 
 BUDGET: Final = 60_000
 """Characters: comments end at 65,536."""
+_FENCE: Final = "~" * 8
+"""No line of a problem is made of these alone."""
+_ROOM: Final = 4_000
+"""Kept for what comes before and after the rows."""
 
 
-def plan(found: Plan) -> str:
+def plan(found: Plan, *, saved: bool = False) -> str:
     """The plan, removals first, cut to the budget with a word about what was cut."""
-    labels = Labels(found)
-    shown = [change for change in found.changes if not isinstance(change, Keep)]
-    shown.sort(key=lambda change: not isinstance(change, Revoke))
-    parts = [f"<!-- netbird-tokens:{found.set}:plan -->", f"### NetBird tokens: `{found.set}`", ""]
-    summary = found.summary()
-    parts.append(
-        ", ".join(f"{n} {action}" for action, n in summary.items() if n) or "nothing to do"
-    )
-    parts.extend(f"\n**Could not look:** {markdown(g.what)}: {markdown(g.why)}" for g in found.gaps)
-    parts.extend(f"\n**Stopped by {g.id}:** {markdown(g.text)}" for g in found.stops)
-    if shown:
-        parts.extend(["", "| | Token | Why |", "|---|---|---|"])
-        parts.extend(_rows(shown, labels, found, BUDGET - sum(map(len, parts)) - 500))
-    parts.append(f"\nChange id `{found.change_id}`")
+    parts = [_marker(found["set"], "plan"), f"### NetBird tokens: {code_span(found['set'])}", ""]
+    parts.extend(_plan(found, BUDGET, saved=saved))
     return "\n".join(parts) + "\n"
 
 
-def _rows(shown: Sequence[Change], labels: Labels, found: Plan, room: int) -> list[str]:
-    rows: list[str] = []
-    for index, change in enumerate(shown):
-        extra = "; ".join(details(change, found.as_of))
-        why = markdown("; ".join(filter(None, (change.why.text, extra))))
-        symbol = SYMBOLS[type(change)]
-        row = f"| `{symbol}` {action_of(change)} | {markdown(labels.of(change))} | {why} |"
+def report(found: Report) -> str:
+    """What became of a run: the sum, why it stopped, each action, what to do; the plan folded away."""
+    made = found["plan"]
+    name = made["set"] if made else ""
+    of = f" {code_span(name)}" if name else ""
+    parts = [_marker(name, found["command"]), f"### NetBird tokens{of}: {found['command']}", ""]
+    parts.append(_verdict(found))
+    if found["stopped"] is not None:
+        parts.extend(_stopped(found["stopped"]))
+    rows = list(_results(found["results"], Labels(made)))
+    parts.extend(_table(("", "Token", "What became of it"), rows, BUDGET // 2))
+    if found["exit"]["next"]:
+        parts.extend(["", markdown(found["exit"]["next"])])
+    if made is not None:
+        parts.extend(["", "<details><summary>The plan</summary>", ""])
+        parts.extend([*_plan(made, BUDGET // 2, saved=False), "", "</details>"])
+    return "\n".join(parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells as their authors wrote them."""
+    escaped = ([markdown(cell) for cell in row] for row in rows)
+    return "\n".join(_table(head, [f"| {' | '.join(row)} |" for row in escaped], BUDGET)[1:]) + "\n"
+
+
+def _marker(name: str, what: str) -> str:
+    """By which a bot finds its own comment again."""
+    return f"<!-- netbird-tokens:{re.sub('[^a-z0-9-]', '', name)}:{what} -->"
+
+
+def _plan(found: Plan, budget: int, *, saved: bool) -> Iterator[str]:
+    effects = any(found["summary"][action] for action in EFFECTS)
+    idle = not effects and found["complete"]
+    yield f"{'Nothing to do: ' if idle else ''}{counted(found['summary'])}."
+    yield from gaps(found)
+    yield from map(_stop, (guard for guard in found["guards"] if guard["result"] == "stop"))
+    yield from _table(("", "Token", "Why"), list(_changes(found)), budget - _ROOM)
+    if effects:
+        yield f"\nGuards: {markdown(guards(found))}."
+    until = f", valid until {moment(found['valid_until']):%Y-%m-%d %H:%M} UTC" if saved else ""
+    yield f"\nChange id {code_span(found['change_id'])}, plan id {code_span(found['plan_id'])}{until}"
+
+
+def gaps(found: Plan) -> Iterator[str]:
+    """What could not be read, a paragraph each."""
+    for what, why in unread(found):
+        yield f"\n**Could not look:** {markdown(what)}: {markdown(why)}"
+
+
+def _stop(guard: Guard) -> str:
+    return f"\n**Stopped by {markdown(guard['id'])}:** {markdown(guard['text'])}\n{markdown(guard['hint'])}"
+
+
+def _changes(found: Plan) -> Iterator[str]:
+    labels, now = Labels(found), moment(found["as_of"])
+    shown = [change for change in found["changes"] if change["action"] != "keep"]
+    shown.sort(key=lambda change: change["action"] != "revoke")
+    for each in gathered(shown):
+        if isinstance(each, Crowd):
+            yield f"| `?` unmanaged | {each.label} | {markdown('; '.join(each.pieces))} |"
+        else:
+            why = "; ".join(filter(None, (*reason(each, found["errors"]), *details(each, now))))
+            sign = f"`{SYMBOLS[each['action']]}` {each['action']}"
+            yield f"| {sign} | {markdown(labels.of(each))} | {markdown(why)} |"
+
+
+def _results(results: Iterable[Result], labels: Labels) -> Iterator[str]:
+    for result in results:
+        name = labels.named(result["action"], result["name"], result["user"])
+        end = " ".join(filter(None, (result["status"], result["token_id"])))
+        text = f"{end}: {result['text']}" if result["text"] else end
+        sign = f"`{SYMBOLS[result['action']]}` {result['action']}"
+        yield f"| {sign} | {markdown(name)} | {markdown(text)} |"
+
+
+def _verdict(found: Report) -> str:
+    counts = [f"{count} {status}" for status, count in found["summary"].items() if count]
+    if found["stopped"] and not found["summary"]["done"]:
+        counts = ["nothing was changed", *counts]
+    made = found["plan"]
+    if made and (blocked := made["summary"]["blocked"]):
+        counts.append(f"{blocked} blocked")
+    if made and not made["complete"]:
+        counts.append("not everything could be looked at")
+    code = found["exit"]["code"]
+    meaning = markdown(found["exit"]["meaning"])
+    return f"**{', '.join(counts) or 'nothing to do'}** (exit code {code}: {meaning})"
+
+
+def _stopped(why: Stopped) -> Iterator[str]:
+    yield f"\n**Stopped:** {markdown(why['message'])}"
+    for problem in why["problems"]:
+        yield "\n".join(["", _FENCE, *map(terminal, problem.splitlines()), _FENCE])
+    if why["hint"]:
+        yield f"\nTry: {markdown(why['hint'])}"
+
+
+def _table(head: Sequence[str], rows: Sequence[str], room: int) -> list[str]:
+    """The rows that there is room for, and a word about the others; no table without rows."""
+    if not rows:
+        return []
+    lines = ["", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for index, row in enumerate(rows):
         room -= len(row) + 1
         if room < 0:
-            return [*rows, f"| | and {len(shown) - index} more | see the job's log |"]
-        rows.append(row)
-    return rows
+            blank = " |" * (len(head) - 2)
+            return [*lines, f"| |{blank} and {len(rows) - index} more: see the job's log |"]
+        lines.append(row)
+    return lines

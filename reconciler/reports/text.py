@@ -1,156 +1,168 @@
-"""Plans and outcomes for people at a terminal. This text may change in any release; JSON may not."""
+"""Plans and drift for people at a terminal. This text may change in any release; JSON may not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from reconciler.core.changes import Change, Keep, Unmanaged, Wait
-from reconciler.core.outcome import Outcome, Result, Status
-from reconciler.core.plan import Plan
 from reconciler.core.reasons import Cause
-from reconciler.core.subjects import action_of, where_of
+from reconciler.reports import layout
+from reconciler.reports.document import Change, Guard, Plan, moment
 from reconciler.reports.escape import terminal
-from reconciler.reports.lines import SYMBOLS, Labels, details
+from reconciler.reports.lines import (
+    EFFECTS,
+    SYMBOLS,
+    Crowd,
+    Labels,
+    counted,
+    details,
+    gathered,
+    guards,
+    particulars,
+    reason,
+    unread,
+)
+from reconciler.reports.style import Detail, Style
 
-_GROUPS: Final = {
-    Cause.CONFIG: "The file asks for",
-    Cause.LIFECYCLE: "Due anyway",
-    Cause.DRIFT: "Found out of step",
+GROUPS: Final = {
+    Cause.CONFIG.value: "The file asks for",
+    Cause.LIFECYCLE.value: "Due anyway",
+    Cause.DRIFT.value: "Found out of step",
+    "": "In order",
 }
+WIDTH: Final = 100
+"""Where the width of the terminal is not known."""
 _COLOURS: Final = {"+": "32", "+/-": "33", "-": "31", "~": "36", "!": "35", "?": "33", "*": "36"}
-_ALWAYS: Final = ("create", "renew", "revoke")
-_SOMETIMES: Final = ("register", "amend", "clean", "blocked", "wait", "unmanaged")
-_MARKS: Final = {
-    Status.DONE: "✔",
-    Status.FAILED: "✘",
-    Status.ROLLED_BACK: "✘",
-    Status.UNCERTAIN: "?",
-    Status.SKIPPED: "–",
-}
-_DONE: Final = {
-    "register": "registered",
-    "create": "created",
-    "renew": "renewed",
-    "amend": "amended",
-    "revoke": "revoked",
-    "clean": "cleaned",
-}
+_ID: Final = 19
+"""So much of a digest tells two of them apart; `-v` shows all of it, `--format json` does, too."""
 
 
-class Detail(Enum):
-    """How much of a plan to show."""
+def plan(found: Plan, style: Style, *, saved: bool = False) -> str:
+    """A whole plan: whom it is for, each change with its reason, the guards, the sum.
 
-    BRIEF = "brief"
-    """Everything but tokens that are in order."""
-    FULL = "full"
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """What the output can show."""
-
-    colour: bool = False
-    detail: Detail = Detail.BRIEF
-
-    def paint(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code else text
-
-
-def plan(found: Plan, style: Style) -> str:
-    """A whole plan: whom it is for, each change with its reason, the guards, the sum."""
-    labels = Labels(found)
-    blocks = [_header(found)]
-    blocks.extend(_gaps(found, style))
-    shown = [c for c in found.changes if style.detail is Detail.FULL or not _is_quiet(c)]
-    width = max((len(labels.of(change)) for change in shown), default=0)
-    for cause, title in _GROUPS.items():
-        group = [change for change in shown if change.why.reason.cause is cause]
-        if group:
-            lines = [line for c in group for line in _change(c, labels, width, found, style)]
-            blocks.append("\n".join([style.paint("1", title), *lines]))
-    blocks.extend(_stops(found, style))
-    blocks.append(_sum(found))
+    A saved one says how long it may be applied.
+    """
+    blocks = [_header(found), *gaps(found, style), *_groups(found, style)]
+    blocks.extend(_stop(guard, style) for guard in found["guards"] if guard["result"] == "stop")
+    blocks.append("\n".join(_sum(found, style, saved=saved)))
     return "\n\n".join(blocks) + "\n"
 
 
-def _is_quiet(change: Change) -> bool:
-    return isinstance(change, Keep)
-
-
 def _header(found: Plan) -> str:
-    counts = found.counts
-    parts = [f"{counts.ours} ours"]
-    if counts.others:
-        parts.append(f"{counts.others} of other sets")
-    parts.append(f"{counts.unmanaged} unmanaged")
-    return f"{found.set}  →  {terminal(found.server)}  ({', '.join(parts)})"
+    live = found["live"]
+    parts = [f"{live['ours']} ours by receipt"]
+    if live["others"]:
+        parts.append(f"{live['others']} in receipts of other sets")
+    parts.append(f"{live['unmanaged']} in no receipt")
+    target = terminal(found["target"]["management_url"])
+    return f"{terminal(found['set'])}  →  {target}\nlive tokens: {', '.join(parts)}"
 
 
-def _gaps(found: Plan, style: Style) -> list[str]:
-    if not found.gaps:
-        return []
-    lines = [f"  {terminal(gap.what)}: {terminal(gap.why)}" for gap in found.gaps]
+def gaps(found: Plan, style: Style) -> list[str]:
+    """The block that says what could not be read; none if all could."""
+    lines = [
+        line
+        for what, why in unread(found)
+        for line in hanging(f"  {terminal(what)}: {terminal(why)}", style)
+    ]
     title = "Could not look; nothing is done on their account"
-    return ["\n".join([style.paint("1;31", title), *lines])]
+    return ["\n".join([style.paint("1;31", title), *lines])] if lines else []
 
 
-def _change(change: Change, labels: Labels, width: int, found: Plan, style: Style) -> list[str]:
-    symbol = SYMBOLS[type(change)]
-    mark = style.paint(_COLOURS.get(symbol, ""), f"{symbol:<3}")
-    text = terminal(change.why.text) or change.why.reason.code
-    prefix = "" if not isinstance(change, Wait | Unmanaged) else f"{change.token.id}  "
-    where = where_of(change)
-    origin = f"   {where}" if where else ""
-    lines = [f"  {mark} {labels.of(change):<{width}}   {prefix}{text}{origin}"]
-    lines.extend(f"  {'':<3} {'':<{width}}   {extra}" for extra in details(change, found.as_of))
-    return lines
+def _groups(found: Plan, style: Style) -> Iterator[str]:
+    full = style.detail is Detail.FULL
+    shown = [change for change in found["changes"] if full or change["action"] != "keep"]
+    now = moment(found["as_of"])
+    told = [
+        (GROUPS["" if change["action"] == "keep" else change["reason"]["cause"]], change)
+        for change in shown
+    ]
+    return _blocks(told, lambda change: details(change, now), found, style)
 
 
-def _stops(found: Plan, style: Style) -> list[str]:
-    blocks = []
-    for guard in found.stops:
-        title = style.paint("1;31", f"Stopped by guard {guard.id}")
-        blocks.append(f"{title}\n  {terminal(guard.text)}\n  {terminal(guard.hint)}")
-    return blocks
+def drift(found: Sequence[tuple[str, Change]], plan: Plan, style: Style) -> str:
+    """What differs out of band, a block per class."""
+    now = moment(plan["as_of"])
+    parts = gaps(plan, style)
+    parts.extend(_blocks(found, lambda change: particulars(change, now), plan, style))
+    count = f"{len(found)} difference{'' if len(found) == 1 else 's'}"
+    counsel = f"{count}. `netbird-tokens plan` says what apply would do about it."
+    return "\n\n".join([*parts, counsel if found else "No drift."]) + "\n"
 
 
-def _sum(found: Plan) -> str:
-    summary = found.summary()
-    parts = [f"{summary[action]} {action}" for action in _ALWAYS]
-    parts.extend(f"{summary[action]} {action}" for action in _SOMETIMES if summary[action])
-    parts.append(f"{summary['keep']} unchanged")
-    lines = [f"Plan: {', '.join(parts)}."]
-    if not found.effects and found.complete:
-        lines[0] = f"Nothing to do. {', '.join(parts[3:])}."
-    lines.append(f"Change id {found.change_id[:19]}…   Plan id {found.plan_id[:19]}…")
-    return "\n".join(lines)
+def _blocks(
+    told: Sequence[tuple[str, Change]],
+    more: Callable[[Change], list[str]],
+    found: Plan,
+    style: Style,
+) -> Iterator[str]:
+    """The changes under their titles, in the order of `GROUPS`, then of the alphabet; all blocks share
+    one column of labels. `more` gives what follows the reason.
+    """
+    labels, titles = Labels(found), {id(change): title for title, change in told}
+    changes = [change for _, change in told]
+    items = list(changes if style.detail is Detail.FULL else gathered(changes))
+    names = [terminal(each.label if isinstance(each, Crowd) else labels.of(each)) for each in items]
+    column = layout.column(names, (style.width or WIDTH) // 3)
+    room = (style.width or WIDTH) - column - 9
+    lines: dict[str, list[str]] = {
+        title: [] for title in (*GROUPS.values(), *sorted(titles.values()))
+    }
+    for each, name in zip(items, names, strict=True):
+        if isinstance(each, Crowd):
+            whose, body = each.members[0], [each.pieces[:1], each.pieces[1:]]
+        else:
+            whose, body = each, [reason(each, found["errors"]), more(each)]
+        rows = [row for pieces in body for row in layout.flowed(map(terminal, pieces), room)]
+        first, *rest = layout.beside(name, rows, column)
+        lines[titles[id(whose)]] += [
+            f"  {_mark(whose, style)} {first}",
+            *(f"      {row}" for row in rest),
+        ]
+    for title, rows in lines.items():
+        if rows:
+            yield "\n".join([style.paint("1", title), *rows])
 
 
-def result_line(result: Result, labels: Labels, style: Style) -> str:
-    """One effect's end, as it happens."""
-    change = result.effect
-    colour = "32" if result.status is Status.DONE else "31"
-    mark = style.paint(colour, _MARKS[result.status])
-    did = _DONE[action_of(change)] if result.status is Status.DONE else action_of(change)
-    token = f"  {result.token}" if result.token else ""
-    text = f"  {result.status}: {terminal(result.text)}" if result.text else ""
-    return f"{mark} {did} {labels.of(change)}{token}{text}"
+def _mark(change: Change, style: Style) -> str:
+    symbol = SYMBOLS[change["action"]]
+    return style.paint(_COLOURS.get(symbol, ""), f"{symbol:<3}")
 
 
-def outcome(done: Outcome, labels: Labels, style: Style) -> str:
-    """The sum of a run, what it left behind, and what to do next."""
-    counts = [f"{done.count(status)} {status}" for status in Status if done.count(status)]
-    lines = [f"Applied: {', '.join(counts) or 'nothing to do'}."]
-    lines.extend(_left(done.results, labels))
-    if not done.ok:
-        lines.append("Run the same command again: it picks up where this one stopped.")
-    return style.paint("1", lines[0]) + "".join(f"\n{line}" for line in lines[1:]) + "\n"
+def _stop(guard: Guard, style: Style) -> str:
+    title = style.paint("1;31", f"Stopped by guard {terminal(guard['id'])}")
+    hint = (
+        f"  {terminal(guard['hint'])}"  # flags to be copied: the terminal may break it, we must not
+    )
+    return "\n".join([title, *hanging(f"  {terminal(guard['text'])}", style), hint])
 
 
-def _left(results: Sequence[Result], labels: Labels) -> Iterable[str]:
-    for result in results:
-        if result.status is Status.UNCERTAIN:
-            yield f"  left: {labels.of(result.effect)} {result.token or '(id not known)'}"
+def _sum(found: Plan, style: Style, *, saved: bool) -> Iterator[str]:
+    effects = any(found["summary"][action] for action in EFFECTS)
+    idle = not effects and found["complete"]
+    said = f"{'Nothing to do' if idle else 'Plan'}: {counted(found['summary'])}."
+    yield from layout.wrapped(said, style.width or WIDTH)
+    if effects:
+        yield f"Guards: {terminal(guards(found))}."
+    if not found["complete"]:
+        yield "Incomplete: what could not be read is named above."
+    yield from _ids(found, style, saved=saved)
+    blocked = {c["reason"]["code"] for c in found["changes"] if c["action"] == "blocked"}
+    if blocked:
+        codes = " ".join(map(terminal, sorted(blocked)))
+        yield f"Why blocked, and what to do: netbird-tokens explain {codes}"
+
+
+def _ids(found: Plan, style: Style, *, saved: bool) -> list[str]:
+    change, whole = terminal(found["change_id"]), terminal(found["plan_id"])
+    until = f"valid until {moment(found['valid_until']):%Y-%m-%d %H:%M} UTC" if saved else ""
+    if style.detail is Detail.BRIEF:
+        change, whole = f"{change[:_ID]}…", f"{whole[:_ID]}…"
+    pieces = [f"Change id {change}", f"Plan id {whole}", until]
+    return layout.flowed(pieces, style.width or WIDTH)
+
+
+def hanging(text: str, style: Style) -> list[str]:
+    """Lines of the width, those after the first four columns in."""
+    first, *rest = layout.wrapped(text, (style.width or WIDTH) - 4)
+    return [first, *(f"    {line}" for line in rest)]

@@ -1,0 +1,81 @@
+"""A plan read from a file that `plan --out` wrote, and that anybody may have edited since."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, cast
+
+from jsonschema import Draft7Validator
+
+from reconciler.core.plan import digest_of
+from reconciler.errors import PlanMismatch, UsageError
+from reconciler.reports.document import Plan, moment
+from reconciler.reports.lines import EFFECTS
+from reconciler.source.schema import schema_text
+
+_AGAIN: Final = "name the file that `plan --out` wrote, or run plan again"
+
+
+def read(path: Path) -> Plan:
+    """The plan in a file.
+
+    Raises:
+        UsageError: The file cannot be read.
+        PlanMismatch: It is no plan, was made by a newer major version, or was altered until it fits no more.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        major = found["format_version"].partition(".")[0]
+        if found["format"] != "netbird-tokens/plan" or major != "1":
+            raise PlanMismatch(f"{path} is no plan that this version can read", hint=_AGAIN)
+        _fits(found)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint=_AGAIN) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise PlanMismatch(f"{path} is not a plan, or was altered", hint=_AGAIN) from None
+    return cast("Plan", found)
+
+
+def is_altered(plan: Plan) -> bool:
+    """Whether its plan id is no longer the digest of its decisions."""
+    target = plan["target"]
+    whose = plan["set"], target["management_url"], target["principal"]
+    return plan["plan_id"] != digest_of(*whose, decisions(plan))
+
+
+def decisions(plan: Plan) -> list[list[object]]:
+    """What `core.plan.decision` says of each effect."""
+    return [
+        [c["action"], c["user"]["id"], c["name"], c["reason"]["code"], c["tokens"]]
+        for c in plan["changes"]
+        if c["action"] in EFFECTS
+    ]
+
+
+def _fits(found: object) -> None:
+    """Raises ValueError for what no renderer could show. What a newer minor version added is passed over."""
+    if not _schema().is_valid(found):
+        raise ValueError
+    plan = cast("Plan", found)
+    states = [facts for change in plan["changes"] for facts in (change["before"], change["after"])]
+    instants = [plan["as_of"], plan["valid_until"]]
+    for facts in filter(None, states):
+        instants += [facts["expires_at"], facts["last_used"] or facts["expires_at"]]
+    for instant in instants:
+        moment(instant)  # the pattern of the schema lets a 99th of June pass
+
+
+@lru_cache
+def _schema() -> Draft7Validator:
+    return Draft7Validator(_open(json.loads(schema_text("plan.v1"))))
+
+
+def _open(part: Any) -> Any:
+    """A schema without its ban on unknown keys."""
+    if isinstance(part, list):
+        return [_open(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {key: _open(value) for key, value in part.items() if key != "additionalProperties"}
