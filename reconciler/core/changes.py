@@ -86,7 +86,8 @@ class Revoke:
 
     Attributes:
         name: The entry's name as people know it; the live name where no entry knows it.
-        cleanup: Places whose receipt names this token as the current one.
+        cleanup: Places whose receipt names this token as the current one; for an orphan, those that
+            a killed run may have been writing to.
         where: The entry that asks for it, where there is one.
         if_idle: Whether a use since the plan was made saves it: nobody asked for it to go.
     """

@@ -123,7 +123,7 @@ def orphans(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Revoke]:
                 why = Why(
                     Reason.ORPHAN, f"minted {token.created_at:%Y-%m-%d %H:%M} UTC, never stored"
                 )
-                yield Revoke(spec.name, token, (), why, spec.where, if_idle=True)
+                yield Revoke(spec.name, token, spec.places, why, spec.where, if_idle=True)
 
 
 def unmanaged(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:

@@ -124,12 +124,13 @@ class RawSink:
             folder.replace(_receipt(path.name), _line(receipt_to_json(receipt)), receipt.token.id)
 
     def delete(self, key: str, token: TokenId) -> bool:
-        """A value that the receipt does not describe stays: it is not ours to destroy."""
+        """A value that the receipt does not describe is not ours; what a killed write left goes."""
         path = self._path(key)
         with refusing(path):
             try:
-                if isinstance(self._now(path), Absent):
-                    return False  # not even a lock file is made
+                with open_folder(path.parent) as folder:
+                    if _is_bare(folder, path.name):
+                        return False  # not even a lock file is made
                 with self._locked(open_folder), open_folder(path.parent) as folder:
                     return _delete(folder, path, token)
             except FileNotFoundError:
@@ -147,10 +148,6 @@ class RawSink:
     def _locked(self, way: Callable[[Path], AbstractContextManager[Folder]]) -> Iterator[Folder]:
         with way(self.folder) as root, writing(root, _LOCK, self.patience):
             yield root
-
-    def _now(self, path: Path) -> Stored | Damaged | Absent:
-        with open_folder(path.parent) as folder:
-            return _held(folder, path.name)
 
     def _registrations(self) -> dict[SetName, Registration]:
         found = {}
@@ -206,13 +203,18 @@ class RawSink:
                 seen.update({key: self._look(key) for key in misfits})
 
 
+def _is_bare(folder: Folder, name: str) -> bool:
+    left = folder.leftovers(name) or folder.leftovers(_receipt(name))
+    return not left and isinstance(_held(folder, name), Absent)
+
+
 def _delete(folder: Folder, path: Path, token: TokenId) -> bool:
+    folder.sweep(path.name)
+    folder.sweep(_receipt(path.name))
     held = _held(folder, path.name)
     receipt = receipt_of(held)
     if receipt is None or receipt.token.id != token:
         return False
-    folder.sweep(path.name)
-    folder.sweep(_receipt(path.name))
     if isinstance(held, Stored):
         folder.remove(path.name)
     with unsure(path):

@@ -133,9 +133,9 @@ class SharedSink:
             self._replace(folder, document.with_receipt(key, text), receipt.token.id)
 
     def delete(self, key: str, token: TokenId) -> bool:
-        """A value that the receipt does not describe stays: it is not ours to destroy."""
+        """A value that the receipt does not describe is not ours; what a killed write left goes."""
         with refusing(self.file):
-            if isinstance(_held(self._document(), key), Absent):
+            if self._is_bare(key):
                 return False  # neither folder nor lock file is made
             return self._delete(key, token)
 
@@ -143,8 +143,17 @@ class SharedSink:
     def _lock(self) -> str:
         return f".{self.file.name}.lock"
 
+    def _is_bare(self, key: str) -> bool:
+        try:
+            with open_folder(self.file.parent) as folder:
+                left = folder.leftovers(self.file.name)
+                return not left and isinstance(_held(self._parsed(folder), key), Absent)
+        except FileNotFoundError:
+            return True
+
     def _delete(self, key: str, token: TokenId) -> bool:
         with self._changing(open_folder) as folder:
+            folder.sweep(self.file.name)
             document = self._parsed(folder)
             held = _held(document, key)
             receipt = receipt_of(held)

@@ -124,11 +124,20 @@ class Folder:
 
     def sweep(self, name: str) -> None:
         """Remove what killed runs left of a file. Only under a lock: nobody else writes then."""
-        for each in os.listdir(self.fd):  # noqa: PTH208 - see names
-            if each.startswith(f".{name}.") and each.endswith(".tmp"):
-                tag = each.removeprefix(f".{name}.").removesuffix(".tmp")
-                if _TAG.fullmatch(tag):  # has no dot: `.env.local` is another file than `.env`
-                    self._discard(each)
+        for each in self.leftovers(name):
+            self._discard(each)
+
+    def leftovers(self, name: str) -> list[str]:
+        """Temporary files of a write that goes on, or that was cut off."""
+        start, end = f".{name}.", ".tmp"
+        return [
+            each
+            for each in os.listdir(self.fd)  # noqa: PTH208 - see names
+            if each.startswith(start)
+            and each.endswith(end)
+            # A tag has no dot: `.env.local` is another file than `.env`.
+            and _TAG.fullmatch(each[len(start) : -len(end)])
+        ]
 
     def _write_new(self, name: str, content: bytes, like: str) -> None:
         fd = os.open(name, _NEW, 0o600, dir_fd=self.fd)

@@ -327,3 +327,10 @@ def test_a_due_renewal_does_not_void_an_approval() -> None:
 def test_the_set_of_the_plan() -> None:
     plan = make_plan(world([spec("a")], [A], held(A)))
     assert (plan.set, plan.principal, plan.complete) == (SET, US, True)
+
+
+def test_an_orphan_goes_with_what_a_killed_run_left_at_its_places() -> None:
+    of = world([spec("a")], [A, replace(A, id=OLD.id)], held(A))
+    (revoke,) = make_plan(of).effects
+    assert isinstance(revoke, Revoke)
+    assert (revoke.token.id, revoke.cleanup) == (OLD.id, (place("a"),))

@@ -445,6 +445,18 @@ def test_a_killed_runs_temporary_file_is_removed_and_never_adopted(box: Box) -> 
     assert isinstance(box.sink.read(KEY), Stored)
 
 
+def test_deleting_takes_what_a_killed_write_left_and_nothing_else(box: Box) -> None:
+    stale = box.folder / f".{box.file.name}.tok9.tmp"
+    for number in (0, 1):  # where nothing is yet, and where another token's secret is
+        if number:
+            box.put(number)
+        box.folder.mkdir(mode=0o700, exist_ok=True)
+        stale.write_text("half")
+        assert not box.sink.delete(KEY, TokenId("tok9"))
+        assert not stale.exists()
+        assert isinstance(box.sink.read(KEY), Stored if number else Absent)
+
+
 # Races
 
 
