@@ -1,20 +1,25 @@
-"""Ctrl-C and SIGTERM. While work is in flight, the first lets it finish, the second leaves at once;
-before and after that, the first gives back what is held and unwinds.
+"""Ctrl-C, SIGTERM and a closed terminal. While work is in flight, the first lets it finish, the second
+leaves at once; before and after that, the first gives back what is held and unwinds. A signal that our
+parent told us to ignore (`nohup`, a job in the background) stays ignored.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Final, Self
 
 from reconciler.errors import ExitCode
 
-_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+_CODES: Final = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.TERMINATED,  # the contract of exit codes has none of its own
+}
+_STDERR: Final = 2
 
 
 class Interrupts(AbstractContextManager["Interrupts"]):
@@ -36,7 +41,7 @@ class Interrupts(AbstractContextManager["Interrupts"]):
         return self.code is not None
 
     def __enter__(self) -> Self:
-        for number in _CODES:
+        for number in _heeded():
             self._before[number] = signal.signal(number, self._caught)
         return self
 
@@ -56,8 +61,10 @@ class Interrupts(AbstractContextManager["Interrupts"]):
             return
         cut = ", ".join(self.in_flight()) or "nothing"
         _say(f"\nleft at once; cut off: {cut}. Run the same command again: it heals what is left.")
-        _say(self.let_go())
-        os._exit(code)
+        try:
+            _say(self.let_go())
+        finally:
+            os._exit(code)
 
 
 class Leaving(AbstractContextManager["Leaving"]):
@@ -89,7 +96,7 @@ class Leaving(AbstractContextManager["Leaving"]):
         return self._give_back()
 
     def __enter__(self) -> Self:
-        for number in _CODES:
+        for number in _heeded():
             self._before[number] = signal.signal(number, self._caught)
         return self
 
@@ -118,6 +125,10 @@ class Leaving(AbstractContextManager["Leaving"]):
         raise SystemExit(_CODES[signal.SIGTERM])
 
 
+def _heeded() -> list[signal.Signals]:
+    return [number for number in _CODES if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 def _restore(before: Mapping[int, object]) -> None:
     for number, handler in before.items():
         signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
@@ -126,4 +137,5 @@ def _restore(before: Mapping[int, object]) -> None:
 def _say(text: str) -> None:
     """Straight to the descriptor: a signal handler must not wait for a buffer's lock."""
     if text:
-        os.write(sys.stderr.fileno(), f"{text}\n".encode())
+        with suppress(OSError):  # the terminal may be what was closed
+            os.write(_STDERR, f"{text}\n".encode())

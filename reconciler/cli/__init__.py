@@ -5,20 +5,20 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 
+from reconciler.cli.streams import secure
 from reconciler.errors import ExitCode, InputError, NetbirdTokensError
 
 
 def main() -> None:
-    """The console script. What a terminal's encoding does not have is shown as an escape."""
+    """The console script."""
     # A run reads much, keeps all of it, and ends: the collector would walk through it again and again
     # and find next to nothing, for a third of the time of a large plan.
     gc.set_threshold(100_000, 50, 100)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    out = secure()
+    code = run(sys.argv[1:])
+    out.flush()
+    sys.exit(ExitCode.ERROR if out.lost and code == ExitCode.OK else code)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -44,9 +44,6 @@ def run(argv: Sequence[str]) -> int:
         code = getattr(stop, "code", ExitCode.INTERRUPTED)
         _say("\n".join(["interrupted", *_next(code)]))
         return code
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has left; nothing more can be said
-        return ExitCode.ERROR
 
 
 def _told(error: NetbirdTokensError) -> str:

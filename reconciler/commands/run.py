@@ -27,18 +27,19 @@ def carry_out(
     labels, style = Labels(record.document(plan)), record.output.style
 
     interrupts = Interrupts(lambda: engine.in_flight(), let_go)  # noqa: PLW0108 - made before the engine
-    with interrupts, counting(record.desk, len(plan.effects)) as ended:
+    with interrupts:
+        with counting(record.desk, len(plan.effects)) as ended:
 
-        def tell(result: Result) -> None:
-            record.told.append(result)
-            record.say(run_text.result_line(json.result_document(result), labels, style))
-            ended()
+            def tell(result: Result) -> None:
+                record.told.append(result)
+                record.say(run_text.result_line(json.result_document(result), labels, style))
+                ended()
 
-        engine = Engine(ports, tell, interrupts.stopped)
-        record.began = True
-        outcome = record.outcome = engine.apply(plan.effects)
-    code = verdict.of_run(plan, outcome)
-    hooked = hooks.run(wanted, outcome, record.desk, code)
+            engine = Engine(ports, tell, interrupts.stopped)
+            record.began = True
+            outcome = record.outcome = engine.apply(plan.effects)
+        code = verdict.of_run(plan, outcome)
+        hooked = hooks.run(wanted, outcome, record.desk, code)
     if interrupts.code is not None and code not in (ExitCode.UNCERTAIN, ExitCode.ROLLED_BACK):
         return interrupts.code
     return hooked if code is ExitCode.OK else code

@@ -127,7 +127,7 @@ EXITS: Final[Mapping[ExitCode, Exit]] = MappingProxyType(
             "interrupted (Ctrl-C)", retry=True, next=_AGAIN, more=_INTERRUPTED
         ),
         ExitCode.TERMINATED: Exit(
-            "interrupted (SIGTERM)", retry=True, next=_AGAIN, more=_INTERRUPTED
+            "interrupted (SIGTERM, a closed terminal)", retry=True, next=_AGAIN, more=_INTERRUPTED
         ),
     }
 )
