@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from staging import SECRET, Stage, at_a_terminal, command, wait_for
+from staging import SECRET, Stage, at_a_terminal
 
-from reconciler.emulator import Call, Drop, Fault, Request, Status, serve
+from reconciler.emulator import Call, Drop, Fault, Request, Status
 
 TWO_SINKS = "sinks:\n  one: {type: file, path: secrets}\n  two: {type: file, path: secrets2}\n"
 BOTH = "{name: a, sinks: [one, two]}"
@@ -162,56 +159,6 @@ def test_an_unread_sink_creates_and_revokes_nothing(stage: Stage) -> None:
     assert ran.code == 1
     assert "Could not look" in ran.out
     assert stage.writes() == []
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_finishes_what_is_in_flight(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
-) -> None:
-    stage.tokens_file(*(f"name: t{n}" for n in range(60)))
-    with serve(stage.emulator, latency=timedelta(milliseconds=100)) as url:
-        monkeypatch.setenv("NB_MANAGEMENT_URL", url)
-        process = command(stage, "apply", "--yes")
-        wait_for(stage.live)
-        process.send_signal(number)
-        out, _ = process.communicate(timeout=20)
-    assert process.returncode == code
-    assert "finishing what is in flight" in out
-    assert not SECRET.search(out)
-    made = len(stage.live())
-    assert 0 < made < 60
-    assert len(stage.secrets()) == made
-    monkeypatch.setenv("NB_MANAGEMENT_URL", stage.url)
-    assert stage.run("apply", "--yes").code == 5  # another address: a guard asks
-    assert stage.run("apply", "--yes", "--accept-registration", "local").code == 0
-    assert all(len(ids) == 1 for ids in stage.live().values())
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_at_the_post_the_next_runs_heal(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    stage.tokens_file("name: a")
-    running: list[subprocess.Popen[str]] = []
-
-    def kill() -> None:
-        running[0].kill()
-        running[0].wait()
-
-    stage.emulator.faults.add(
-        Fault(method="POST", path="*/tokens", when=moment, action=Call(kill))  # type: ignore[arg-type]
-    )
-    monkeypatch.setenv("NB_MANAGEMENT_URL", stage.url)
-    running.append(command(stage, "apply", "--yes"))
-    running[0].communicate(timeout=20)
-    assert running[0].returncode == -signal.SIGKILL
-    assert stage.secrets() == {}
-    assert stage.run("apply", "--yes").code == 0
-    stage.pass_time(minutes=20)
-    assert stage.run("apply", "--yes").code == 0
-    assert len(stage.live()["a"]) == 1
-    (secret,) = stage.secrets().values()
-    assert stage.emulator.authenticates(secret) == stage.bot
 
 
 def test_no_secret_in_argv_or_environment_of_a_hook(stage: Stage) -> None:

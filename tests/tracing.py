@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,10 @@ from pathlib import Path
 import pytest
 
 _CALL = re.compile(r"^(?P<thread>\d+)\s+(?P<name>\w+)\((?P<rest>.*)", re.MULTILINE)
-_WRITING = (
-    "openat", "mkdirat", "write", "fchmod", "fchown", "fsync", "?renameat", "?renameat2", "unlinkat",
-    "flock",
-)  # fmt: skip
+NAMES = ("mkdirat", "fchmod", "fchown", "fsync", "?renameat", "?renameat2", "unlinkat", "flock")
+"""Calls that nothing but a writer of files makes; `?`: not every machine has it."""
+
+WRITING = (*NAMES, "openat", "write")
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,25 @@ def traced(pid: int, log: Path, *inject: str) -> Iterator[None]:
 
     Leaving the block waits for the process to end.
     """
-    argv = ["strace", "-f", "-s", "200", "-o", str(log), "-e", f"trace={','.join(_WRITING)}"]
-    argv += [each for what in inject for each in ("-e", f"inject={what}")]
-    with subprocess.Popen([*argv, "-p", str(pid)], stderr=subprocess.PIPE, text=True) as strace:
+    with attached(pid, log, *inject) as strace:
         assert strace.stderr
-        said = strace.stderr.readline()
-        if "attached" not in said:
-            raise OSError(said.strip() or "strace ended at once")
         yield
         strace.stderr.read()
+
+
+def attached(
+    pid: int, log: Path, *inject: str, names: Sequence[str] = WRITING
+) -> subprocess.Popen[str]:
+    """As `traced`, for as long as either lives. Raises OSError if it cannot be done."""
+    argv = ["strace", "-f", "-s", "200", "-o", str(log), "-e", f"trace={','.join(names)}"]
+    argv += [each for what in inject for each in ("-e", f"inject={what}")]
+    strace = subprocess.Popen([*argv, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
+    assert strace.stderr
+    said = strace.stderr.readline()
+    if "attached" not in said:
+        strace.communicate()
+        raise OSError(said.strip() or "strace ended at once")
+    return strace
 
 
 def calls(log: Path) -> list[Call]:

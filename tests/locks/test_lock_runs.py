@@ -274,7 +274,7 @@ def broken(stage: Stage) -> None:
         (bug, ["--yes"], 1),
         (broken, ["--yes"], 3),
         (question, ["--yes", "--approved-change", "sha256:0"], 6),
-        (question, ["--yes", "--report", "json=no/such/folder"], 1),
+        (question, ["--yes", "--report", "json=no/such/folder"], 3),
     ],
 )
 def test_every_other_way_out_gives_the_lock_back(
