@@ -52,6 +52,7 @@ class LockServer:
     account: tuple[str, str] | None = None
     held: dict[str, Any] | None = None
     asked: list[Asked] = field(default_factory=list)
+    connections: int = 0
     troubles: list[Trouble] = field(default_factory=list)
     url: str = ""
 
@@ -141,6 +142,10 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.lock.connections += 1
 
     def _serve(self) -> None:
         lock = self.server.lock

@@ -56,6 +56,13 @@ def test_it_is_taken_and_given_back_in_the_words_of_the_protocol(server: LockSer
     assert len(server.asked) == 2
 
 
+def test_no_connection_is_kept_for_the_length_of_a_run(server: LockServer) -> None:
+    lock = made(server)
+    lock.take(ME)
+    lock.give_back()
+    assert server.connections == 2
+
+
 def test_a_query_of_our_own_stays_in_the_url(server: LockServer) -> None:
     lock = made(server, url=server.url + "?team=net%20ops")
     lock.take(ME)
@@ -82,6 +89,7 @@ def test_who_comes_second_learns_who_holds_it_and_what_to_do(server: LockServer)
     assert held.value.hint.endswith("if that run is gone: netbird-tokens unlock their-id")
     lock.give_back()
     assert server.held == OTHER.document()
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
