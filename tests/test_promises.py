@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from staging import HEAD, SECRET, Stage
 
-from reconciler.emulator import Call, Drop, Fault, Status
+from reconciler.emulator import Call, Drop, Fault, Request, Status
 
 TEN = tuple(f"{{name: token {n}}}" for n in range(10))
 
@@ -115,9 +115,33 @@ def test_a_lost_answer_leaves_an_orphan_that_the_next_run_heals(stage: Stage) ->
     assert stage.secrets() == {}
     stage.pass_time(minutes=20)
     assert stage.run("apply", "--yes").code == 0
-    assert len(stage.live()["a"]) == 1
     (secret,) = stage.secrets().values()
     assert stage.emulator.authenticates(secret) == stage.bot
+    assert len(stage.live()["a"]) == 2
+    assert "unless somebody uses it" in stage.run("plan").out
+    stage.pass_time(days=8)
+    assert stage.run("apply", "--yes").code == 0
+    assert len(stage.live()["a"]) == 1
+    assert stage.emulator.authenticates(secret) == stage.bot
+
+
+def test_a_token_in_a_sink_that_we_cannot_see_has_time_to_be_used(stage: Stage) -> None:
+    """A second checkout of the set, with a sink of its own."""
+    stage.tokens_file("name: a")
+    assert stage.run("apply", "--yes").code == 0
+    stage.config("sinks: {local: {type: file, path: elsewhere}}\n")
+    assert stage.run("apply", "--yes").code == 5
+    assert stage.run("apply", "--yes", "--allow-reissue", "a").code == 0
+    theirs = (stage.folder / "elsewhere/platform/a").read_text("utf-8")
+    stage.config("")
+    for _ in range(6):
+        stage.pass_time(days=1)
+        assert stage.run("apply", "--yes").code == 0
+    headers = {"authorization": f"Token {theirs}"}
+    assert stage.emulator.handle(Request("GET", "/api/users", headers)).status == 200
+    stage.pass_time(days=30)
+    stage.run("apply", "--yes")
+    assert stage.emulator.authenticates(theirs) == stage.bot
 
 
 def test_a_sink_that_refuses_rolls_the_token_back(stage: Stage) -> None:

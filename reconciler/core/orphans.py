@@ -5,10 +5,14 @@ Nothing on the server says so: it takes every sign at once, and places that can 
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from reconciler.core.ledger import Ledger
 from reconciler.core.receipts import Absent, Stored
 from reconciler.core.spec import TokenSpec
+from reconciler.core.timing import overlap
 from reconciler.core.tokens import LiveToken
+from reconciler.core.world import GRACE
 
 
 def is_orphan(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> bool:
@@ -25,3 +29,12 @@ def looks_unstored(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> bool:
         return False
     registrations = [ledger.world.registration(place.sink) for place in spec.places]
     return all(known is not None and token.created_at >= known.since for known in registrations)
+
+
+def idle_since(spec: TokenSpec, token: LiveToken) -> datetime:
+    """When a token that nobody used counts as one that nobody has: a whole overlap after it was made.
+
+    It may be in a sink that this config does not name: another set's, or that of another checkout. What
+    holds for a superseded token holds for it, too. To wait costs nothing: nobody knows an orphan's secret.
+    """
+    return token.created_at + max(GRACE, overlap(spec, token))

@@ -86,7 +86,8 @@ class Reason(Enum):
         "orphan",
         Cause.DRIFT,
         "A run of ours minted it and died before any sink held it: made by our principal, under a "
-        "name of the file, after we registered, never used, in no receipt, older than the grace.",
+        "name of the file, after we registered, in no receipt, and never used for a whole overlap: until "
+        "then it might be in a sink that this config does not know. Nobody can use an orphan's secret.",
     )
     UNMANAGED_REVOKED = ("unmanaged-revoked", Cause.DRIFT, "`unmanaged: {action: revoke}`.")
     LEFTOVER = (

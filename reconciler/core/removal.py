@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 
-from reconciler.core.changes import Blocked, Change, Clean, Revoke, Unmanaged
+from reconciler.core.changes import Blocked, Change, Clean, Revoke, Unmanaged, Wait
 from reconciler.core.claims import namesakes
 from reconciler.core.ledger import Holding, Ledger
-from reconciler.core.orphans import is_orphan
+from reconciler.core.orphans import idle_since, is_orphan
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import TokenRef
-from reconciler.core.spec import Location, UnmanagedAction
+from reconciler.core.spec import Location, TokenSpec, UnmanagedAction
 from reconciler.core.tokens import LiveToken, TokenId, Unread, UserId
 
 
@@ -114,16 +115,23 @@ def leftovers(name: str, holdings: Iterable[Holding], ledger: Ledger) -> Iterato
             yield Clean(name, ref, holding.place, Why(Reason.LEFTOVER, f"{ref.id} is gone"))
 
 
-def orphans(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Revoke]:
+def orphans(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:
     """Tokens that a run of ours minted and never stored. All conditions must hold."""
     for spec in ledger.world.wanted.specs:
         for token in ledger.by_name.get((spec.user, spec.live_name), ()):
             if token.id not in spoken and is_orphan(spec, token, ledger):
                 spoken.add(token.id)
-                why = Why(
-                    Reason.ORPHAN, f"minted {token.created_at:%Y-%m-%d %H:%M} UTC, never stored"
-                )
-                yield Revoke(spec.name, token, spec.places, why, spec.where, if_idle=True)
+                yield _orphaned(spec, token, ledger.world.now)
+
+
+def _orphaned(spec: TokenSpec, token: LiveToken, now: datetime) -> Revoke | Wait:
+    made = f"minted {token.created_at:%Y-%m-%d %H:%M} UTC, not in any sink, never used"
+    until = idle_since(spec, token)
+    if token.works(now) and now < until:
+        text = f"{made}; revoked from {until:%Y-%m-%d} on, unless somebody uses it"
+        return Wait(spec.name, token, Why(Reason.ORPHAN, text), until)
+    why = Why(Reason.ORPHAN, made)
+    return Revoke(spec.name, token, spec.places, why, spec.where, if_idle=True)
 
 
 def unmanaged(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:

@@ -90,11 +90,11 @@ def test_a_token_to_be_adopted_by_id_is_no_unmanaged_one_while_its_entry_is_bloc
 
 def test_a_crash_while_an_adopted_token_was_renewed_is_healed() -> None:
     """The successor that no sink got has the same name: `adopt: true` must not stumble over it."""
-    orphan = token("orphan", "a", age={"minutes": 20})
+    orphan = token("orphan", "a", age={"days": 8})
     of = world([spec("a", adopt=True)], [OLD, orphan])
     assert lines(of) == ["renew a old due", "revoke a orphan orphan"]
     young = world([spec("a", adopt=True)], [OLD, replace(orphan, created_at=NOW)])
-    assert lines(young) == ["renew a old due", "wait a orphan young"]
+    assert lines(young) == ["renew a old due", "wait a orphan orphan"]
 
 
 def test_several_tokens_that_a_person_may_have_made_stay_ambiguous() -> None:

@@ -103,7 +103,7 @@ CASES: dict[Reason, tuple[World, str]] = {
     Reason.ADOPTED: (world([spec("a", adopt=True)], [A]), "keep"),
     Reason.ENDED: (world([spec("a", lifetime=ExpiresOn(date(2026, 5, 1)))]), "keep"),
     Reason.YOUNG: (
-        world([spec("a")], [A, replace(A, id=OLD.id, created_at=NOW)], held(A)),
+        world([spec("b")], [B, replace(A, created_at=NOW)], held(A, B)),
         "wait",
     ),
     Reason.OVERLAP: (after(spec={"overlap_days": 20}), "wait"),
@@ -229,7 +229,7 @@ def test_an_orphan_needs_every_sign() -> None:
         {"created_by": BOT},
         {"last_used": NOW - timedelta(days=5)},
         {"created_at": NOW - timedelta(days=301)},
-        {"created_at": NOW - timedelta(minutes=14)},
+        {"created_at": NOW - timedelta(days=6, hours=23)},
         {"name": "else"},
     ):
         of = world([spec("a")], [A, replace(extra, **change)], held(A))
@@ -238,6 +238,17 @@ def test_an_orphan_needs_every_sign() -> None:
         [spec("a")], [A, extra], inventory({"platform/a": stored(receipt(A))}, registered=False)
     )
     assert not [c for c in make_plan(unregistered).changes if isinstance(c, Revoke)]
+
+
+@pytest.mark.parametrize(("overlap", "age"), [(7, 7 * 1440), (0, 15), (40, 30 * 1440)])
+def test_an_orphan_goes_when_it_was_idle_for_a_whole_overlap(overlap: int, age: int) -> None:
+    """In minutes: the overlap, at least the grace, at most a third of the lifetime."""
+    for older, gone in ((-1, False), (1, True)):
+        orphan = token("orphan", "a", age={"minutes": age + older})
+        of = world([spec("a", overlap_days=overlap)], [A, orphan], held(A))
+        changes = {c.token.id: c for c in make_plan(of).changes if isinstance(c, Revoke | Wait)}
+        assert isinstance(changes[orphan.id], Revoke) is gone
+        assert changes[orphan.id].why.reason is Reason.ORPHAN
 
 
 def test_tokens_in_receipts_of_another_set_are_none_of_our_business() -> None:

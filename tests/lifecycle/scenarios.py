@@ -105,10 +105,11 @@ def _scenario(story: str, kinds: Sequence[str], start: Memory, runs: int, **kw: 
     options = {"two_steps": kw.pop("two_steps", False), "sleeps": kw.get("naps", 0) > 0}
     prunes = kw.pop("prunes", False)
     facts = {key: kw.pop(key) for key in ("rotation", "overlap_days") if key in kw}
-    asked = wanted(kinds, **{"rotation": 1, **facts})
+    asked = wanted(kinds, **{"rotation": 1, "overlap_days": 0, **facts})
     apply = Program(asked, _named(kinds), **options)
     pruner = [replace(apply, prunes=True)] if prunes else []
     title = f"{story} {'+'.join(kinds)}, {runs} runs" + (" and a pruner" if prunes else "")
+    title += ", a week of overlap" if facts.get("overlap_days") else ""
     title += ", slow server" if options["two_steps"] else ""
     title += ", naps" if options["sleeps"] else ""
     return Scenario(title, start, [apply] * runs + pruner, replace(apply, sleeps=False), **kw)
