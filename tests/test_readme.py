@@ -107,5 +107,5 @@ def test_import_adopts_without_replacing(stage: Stage) -> None:
 def test_demo_tells_the_story(stage: Stage) -> None:
     ran = stage.run("demo", "--fast")
     assert ran.code == 0
-    for word in ("created", "made by hand", "renewed", "both work until", "revoked", "never stored"):
+    for word in ("created", "made by hand", "renewed", "both work until", "revoked", "never used"):
         assert word in ran.out
