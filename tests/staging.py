@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -103,6 +105,8 @@ def at_a_terminal(stage: Stage, answer: str, *argv: str) -> tuple[str, int]:
     said = b""
     answered = False
     while True:
+        if not select.select([terminal], [], [], 60)[0]:
+            os.kill(child, signal.SIGKILL)  # it waits for what will never come
         try:
             said += os.read(terminal, 65536)
         except OSError:

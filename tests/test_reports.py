@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from gallery import check
 from staging import SECRET, Stage, at_a_terminal, command, staged, wait_for
 from test_documents import check as fits
 
+from reconciler.cli.options import desk
 from reconciler.emulator import Call, Clock, Delay, Drop, Fault, Status
 from reconciler.errors import ExitCode
 from reconciler.locks import Holder
@@ -268,14 +271,18 @@ def test_reports_go_into_devices_and_pipes_without_replacing_them(stage: Stage) 
 
 def test_a_no_at_the_terminal_is_reported(stage: Stage) -> None:
     done(stage)
-    for answer in ("n\n", "\x04"):
-        out, status = at_a_terminal(stage, answer, "apply", "--report", "json=r.json")
-        document = json.loads((stage.folder / "r.json").read_text("utf-8"))
-        fits(document, "report.v1")
-        assert status == document["exit"]["code"] == 3
-        assert document["stopped"]["kind"] == "unconfirmed"
-        assert {result["status"] for result in document["results"]} == {"skipped"}
-        assert "declined; nothing was changed" in out
+    out, status = at_a_terminal(stage, "n\n", "apply", "--report", "json=r.json")
+    document = json.loads((stage.folder / "r.json").read_text("utf-8"))
+    fits(document, "report.v1")
+    assert status == document["exit"]["code"] == 3
+    assert document["stopped"]["kind"] == "unconfirmed"
+    assert {result["status"] for result in document["results"]} == {"skipped"}
+    assert "declined; nothing was changed" in out
+
+
+def test_an_input_that_ends_is_no_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert desk().ask("Carry out?") is False
 
 
 def test_ctrl_c_at_the_question_is_reported(stage: Stage) -> None:

@@ -183,6 +183,7 @@ def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: C
                 return verdict.of_view(found)
             if choice.asks:
                 desk.confirm(f"Carry out these {len(found.effects)} actions?")
+            record.say("")
             return carry_out(found, parts.ports(api), record, parts.config.hooks, let_go)
 
     return recorded(record, work)

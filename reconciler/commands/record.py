@@ -113,7 +113,9 @@ def _report(record: Record, ending: Ending) -> ExitCode:
     if not output.is_text:
         desk.show(shown[output.format](output.style))
     elif ending.stopped is None and (last := shown["closing"](output.style)):
-        desk.show(last)  # people have read the plan and each result; an error follows on stderr
+        desk.show(
+            f"\n{last}"
+        )  # people have read the plan and each result; an error follows on stderr
     return code
 
 

@@ -164,7 +164,11 @@ class Token(Facts):
 
 
 class Result(TypedDict):
-    """What became of one action: `status` is one of `core.outcome.Status`."""
+    """What became of one action: `status` is one of `core.outcome.Status`.
+
+    Attributes:
+        token_id: The token that was made, or that was to go.
+    """
 
     action: str
     name: str

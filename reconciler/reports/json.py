@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler import __version__
+from reconciler.core.changes import Clean, Revoke
 from reconciler.core.drift import drift_of
 from reconciler.core.outcome import Result as Ended
 from reconciler.core.outcome import Status
@@ -189,13 +190,14 @@ def detailed_report(report: Report) -> Report:
 def result_document(result: Ended) -> Result:
     """One action and its end."""
     effect = result.effect
+    gone = effect.token.id if isinstance(effect, Revoke | Clean) else None
     return {
         "action": action_of(effect),
         "name": name_of(effect),
         "user": user_of(effect),
         "status": result.status.value,
         "text": result.text,
-        "token_id": result.token,
+        "token_id": result.token or gone,
     }
 
 

@@ -170,7 +170,8 @@ def counted(summary: Mapping[str, int]) -> str:
     parts = [
         f"{summary[each]} {each}" for each in (*_USUAL, *_UNUSUAL) if each in named or summary[each]
     ]
-    return ", ".join([*parts, f"{summary['keep']} unchanged"])
+    kept = [f"{summary['keep']} unchanged"] if summary["keep"] or not parts else []
+    return ", ".join(parts + kept)
 
 
 def unread(found: Plan) -> Iterator[tuple[str, str]]:

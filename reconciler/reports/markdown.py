@@ -105,8 +105,9 @@ def _changes(found: Plan) -> Iterator[str]:
 def _results(results: Iterable[Result], labels: Labels) -> Iterator[str]:
     for result in results:
         name = labels.named(result["action"], result["name"], result["user"])
-        end = " ".join(filter(None, (result["status"], result["token_id"])))
-        text = f"{end}: {result['text']}" if result["text"] else end
+        text = f"{result['status']}: {result['text']}" if result["text"] else result["status"]
+        if result["token_id"]:
+            text += f"; token {result['token_id']}"
         sign = f"`{SYMBOLS[result['action']]}` {result['action']}"
         yield f"| {sign} | {markdown(name)} | {markdown(text)} |"
 
