@@ -42,9 +42,9 @@ def narrowed(found: Made, path: Path | None) -> Made:
     fresh: dict[str, Effect] = {_key(decision(effect)): effect for effect in found.effects}
     for decided in wanted:
         if _key(decided) not in fresh:
-            action, _, name, reason, _ = decided
+            action, _, name, reason, *_ = decided
             raise PlanMismatch(
-                f"stale plan: {action} {name} ({reason}) is no longer what should be done",
+                f"stale plan: {action} {name} ({reason}) is no longer what should be done, or not so",
                 hint=_AGAIN,
             )
     keys = {_key(decided) for decided in wanted}
@@ -56,7 +56,7 @@ def narrowed(found: Made, path: Path | None) -> Made:
 def _check(document: Plan, found: Made) -> None:
     target = document["target"]
     if saved.is_altered(document):
-        raise PlanMismatch("the plan file was altered: its plan_id does not fit", hint=_AGAIN)
+        raise PlanMismatch("the plan file was altered: its digest does not fit", hint=_AGAIN)
     if (document["set"], target["management_url"], target["principal"]) != (
         found.set,
         found.server,

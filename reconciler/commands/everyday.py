@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from reconciler.commands import approval, verdict
+from reconciler.commands import approval, saved, verdict
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output, Renderers, publish, write
 from reconciler.commands.progress import waiting
@@ -18,13 +20,15 @@ from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
 from reconciler.core.subjects import name_of
 from reconciler.core.world import Requests, World
-from reconciler.errors import ExitCode, GuardStop, UsageError
+from reconciler.errors import ExitCode, GuardStop, PlanMismatch, UsageError
 from reconciler.reports import document, json, markdown, tables, text
 from reconciler.reports.lines import ago
 from reconciler.reports.tables import Table
 from reconciler.source.advice import closest
 from reconciler.wiring import Parts
 
+_FRESH: Final = 60.0
+"""Seconds that a person may take to answer before the plan is made once more."""
 _DUE = (Reason.DUE, Reason.SUPERSEDED, Reason.EXPIRED, Reason.LEFTOVER)
 
 
@@ -42,7 +46,7 @@ def plan(
     found = _look(parts, desk, requests)
     shown = json.plan_document(found)
     if out is not None:
-        write(out, json.dumps(json.detailed(shown)))
+        write(out, json.dumps(saved.sealed(json.detailed(shown))))
     renderers = plan_renderers(shown, lambda: json.detailed(shown), saved=out is not None)
     publish(desk, renderers, output)
     if out is not None and found.effects:
@@ -182,11 +186,23 @@ def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: C
             if not found.effects:
                 return verdict.of_view(found)
             if choice.asks:
+                asked = time.monotonic()
                 desk.confirm(f"Carry out these {len(found.effects)} actions?")
+                if time.monotonic() - asked > _FRESH:
+                    _check_again(found, choice.of(make_plan(parts.look(api, requests))))
             record.say("")
             return carry_out(found, parts.ports(api), record, parts.config.hooks, let_go)
 
     return recorded(record, work)
+
+
+def _check_again(found: Plan, now: Plan) -> None:
+    """Raises PlanMismatch if the answer took so long that it is about another plan."""
+    if now.plan_id != found.plan_id:
+        raise PlanMismatch(
+            "while you decided, the tokens, the sinks or the file changed; nothing was changed here",
+            hint="run the command again and look at the new plan",
+        )
 
 
 def _stop(found: Plan) -> None:

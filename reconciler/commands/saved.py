@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from reconciler.core.plan import digest_of
 from reconciler.errors import PlanMismatch, UsageError
-from reconciler.reports.document import Plan, moment
+from reconciler.reports.document import Change, Plan, moment
 from reconciler.reports.lines import EFFECTS
 from reconciler.source.schema import schema_text
 
@@ -39,19 +40,38 @@ def read(path: Path) -> Plan:
 
 
 def is_altered(plan: Plan) -> bool:
-    """Whether its plan id is no longer the digest of its decisions."""
+    """Whether anything in it is not as it was sealed, or its plan id does not fit its decisions."""
     target = plan["target"]
     whose = plan["set"], target["management_url"], target["principal"]
-    return plan["plan_id"] != digest_of(*whose, decisions(plan))
+    fits = plan["plan_id"] == digest_of(*whose, decisions(plan))
+    return not fits or plan.get("digest") != sealed(plan)["digest"]
+
+
+def sealed(plan: Plan) -> Plan:
+    """The plan with a digest of all that it says. It tells an accident or an edit, not a forger."""
+    bare = {key: value for key, value in plan.items() if key != "digest"}
+    text = json.dumps(bare, sort_keys=True, separators=(",", ":"))
+    return {**plan, "digest": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"}
 
 
 def decisions(plan: Plan) -> list[list[object]]:
     """What `core.plan.decision` says of each effect."""
     return [
-        [c["action"], c["user"]["id"], c["name"], c["reason"]["code"], c["tokens"]]
+        [
+            *(c["action"], c["user"]["id"], c["name"], c["reason"]["code"], c["tokens"]),
+            *(sorted(c["places"]), _asked(c), c["old"]["revoked_at_once"] if c["old"] else []),
+        ]
         for c in plan["changes"]
         if c["action"] in EFFECTS
     ]
+
+
+def _asked(change: Change) -> list[object]:
+    """What `core.plan.asked_of` says of it."""
+    after = change["after"]
+    if after is None:
+        return [None, None, None]
+    return [after.get("lifetime"), after.get("rotation"), after.get("protect")]
 
 
 def _fits(found: object) -> None:

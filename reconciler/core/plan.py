@@ -25,9 +25,9 @@ from reconciler.core.changes import (
     Wait,
 )
 from reconciler.core.ledger import Ledger
-from reconciler.core.reasons import Cause
+from reconciler.core.reasons import Cause, Reason
 from reconciler.core.receipts import SetName
-from reconciler.core.subjects import action_of, name_of, refs_of, token_of, user_of
+from reconciler.core.subjects import action_of, name_of, places_of, refs_of, token_of, user_of
 from reconciler.core.tokens import UserId
 
 _ORDER: Final = (Register, Create, Renew, Amend, Revoke, Clean, Blocked, Wait, Unmanaged, Keep)
@@ -138,7 +138,7 @@ class Plan:
     @property
     def change_id(self) -> str:
         """Digest of what the file causes: a renewal that falls due does not change it."""
-        asked = [cause_of(e) for e in self.effects if e.why.reason.cause is Cause.CONFIG]
+        asked = [[*cause_of(e), places(e), asked_of(e)] for e in self.effects if _is_asked_for(e)]
         return _digest([self.set, self.server, asked])
 
 
@@ -150,12 +150,36 @@ def digest_of(set_name: str, server: str, principal: str, decisions: list[list[o
 def decision(effect: Effect) -> list[object]:
     """What makes two effects the same decision: everything but words and dates."""
     refs = sorted(str(ref.id) for ref in refs_of(effect))
-    return [*cause_of(effect), refs]
+    doomed = [str(token.id) for token in effect.retire_now] if isinstance(effect, Renew) else []
+    return [*cause_of(effect), refs, places(effect), asked_of(effect), doomed]
 
 
 def cause_of(effect: Effect) -> list[object]:
     """The decision without the tokens that it happens to meet."""
     return [action_of(effect), str(user_of(effect)), name_of(effect), effect.why.reason.code]
+
+
+def places(effect: Effect) -> list[str]:
+    """Where it writes."""
+    return sorted(map(str, places_of(effect)))
+
+
+def asked_of(effect: Effect) -> list[object]:
+    """What the file says about the token: its lifetime, rotation and protection."""
+    match effect:
+        case Create() | Renew():
+            spec = effect.spec
+            return [str(spec.lifetime), spec.rotation, spec.protect]
+        case Amend():
+            return [None, None, effect.after.protect]
+        case _:
+            return [None, None, None]
+
+
+def _is_asked_for(effect: Effect) -> bool:
+    """A new place in the file looks like a place that lost its secret: both need the yes."""
+    reason = effect.why.reason
+    return reason.cause is Cause.CONFIG or reason is Reason.MISSING
 
 
 def _digest(value: object) -> str:

@@ -29,12 +29,18 @@ class ExpiresIn:
 
     days: int
 
+    def __str__(self) -> str:
+        return f"{self.days} days"
+
 
 @dataclass(frozen=True, slots=True)
 class ExpiresOn:
     """A last day (UTC, inclusive) that no renewal ever goes past."""
 
     day: date
+
+    def __str__(self) -> str:
+        return f"until {self.day}"
 
 
 Lifetime = ExpiresIn | ExpiresOn

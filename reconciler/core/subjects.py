@@ -17,7 +17,7 @@ from reconciler.core.changes import (
     Unmanaged,
     Wait,
 )
-from reconciler.core.receipts import TokenRef
+from reconciler.core.receipts import Place, TokenRef
 from reconciler.core.spec import Location
 from reconciler.core.tokens import LiveToken, UserId
 
@@ -68,6 +68,21 @@ def refs_of(change: Change) -> tuple[TokenRef, ...]:
         case Amend() | Revoke() | Keep() | Wait() | Blocked() | Unmanaged():
             token = change.token
             return () if token is None else (TokenRef(token.user, token.id),)
+        case _:
+            assert_never(change)
+
+
+def places_of(change: Change) -> tuple[Place, ...]:
+    """Where it writes, or removes, a secret or a receipt."""
+    match change:
+        case Create() | Renew() | Amend():
+            return tuple(target.place for target in change.targets)
+        case Revoke():
+            return change.cleanup
+        case Clean():
+            return (change.place,)
+        case Register() | Blocked() | Wait() | Unmanaged() | Keep():
+            return ()
         case _:
             assert_never(change)
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
 
 from reconciler.core.changes import (
     Amend,
-    Blocked,
-    Clean,
     Create,
     Keep,
-    Register,
     Renew,
-    Revoke,
-    Unmanaged,
     Wait,
 )
 from reconciler.core.changes import Change as Decided
 from reconciler.core.fields import field_changes
 from reconciler.core.plan import Plan
-from reconciler.core.receipts import Place
 from reconciler.core.spec import Retire
-from reconciler.core.subjects import action_of, name_of, refs_of, token_of, user_of, where_of
+from reconciler.core.subjects import (
+    action_of,
+    name_of,
+    places_of,
+    refs_of,
+    token_of,
+    user_of,
+    where_of,
+)
 from reconciler.core.timing import overlap
 from reconciler.core.tokens import DAY, LiveToken, UserId
 from reconciler.reports.document import Change, Facts, Field, Old, instant
@@ -54,7 +55,7 @@ def change_document(change: Decided, plan: Plan) -> Change:
         "origin": {"file": where.file, "line": where.line, "column": where.column}
         if where
         else None,
-        "places": [str(place) for place in _places(change)],
+        "places": [str(place) for place in places_of(change)],
         "old": _old(change, plan.as_of) if isinstance(change, Renew) else None,
     }
 
@@ -69,20 +70,6 @@ def with_fields(change: Change) -> Change:
         {"path": field.path, "before": field.before, "after": field.after} for field in differing
     ]
     return {**change, "fields": fields}
-
-
-def _places(change: Decided) -> Sequence[Place]:
-    match change:
-        case Create() | Renew() | Amend():
-            return [target.place for target in change.targets]
-        case Revoke():
-            return change.cleanup
-        case Clean():
-            return [change.place]
-        case Register() | Blocked() | Wait() | Unmanaged() | Keep():
-            return []
-        case _:
-            assert_never(change)
 
 
 def _old(change: Renew, now: datetime) -> Old:
@@ -115,6 +102,7 @@ def _after(change: Decided, plan: Plan) -> Facts | None:
             return {
                 "token_id": None,
                 "days": change.days,
+                "lifetime": str(change.spec.lifetime),
                 "created_at": None,
                 "expires_at": (plan.as_of + change.days * DAY).date().isoformat(),
                 "last_used": None,

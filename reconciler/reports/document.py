@@ -40,6 +40,7 @@ class Facts(TypedDict):
 
     token_id: str | None
     days: int
+    lifetime: NotRequired[str]
     created_at: str | None
     expires_at: str
     last_used: str | None
@@ -142,6 +143,7 @@ class Plan(TypedDict):
     tool: Tool
     plan_id: str
     change_id: str
+    digest: NotRequired[str]
     set: str
     target: Target
     as_of: str

@@ -1,0 +1,137 @@
+"""A saved plan and an approved change hold an apply to what was reviewed: exactly that, or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from staging import Stage
+
+from reconciler.commands import everyday
+from reconciler.commands.desk import Desk
+from reconciler.commands.everyday import Consent
+from reconciler.commands.output import Output
+from reconciler.core.world import Requests
+from reconciler.errors import PlanMismatch
+from reconciler.wiring import Parts, Where
+
+OTHERWISE = {
+    "lifetime": "{name: a, expires_in: 30}",
+    "place": "{name: a, expires_in: 7, sinks: [{sink: local, key: somewhere/else}]}",
+    "protection": "{name: a, expires_in: 7, protect: true}",
+    "rotation": "{name: a, expires_in: 7, rotation: 1}",
+    "user": "{name: a, expires_in: 7, user: current}",
+    "last day": "{name: a, expires_on: 2099-12-31}",
+}
+
+
+def change_id(stage: Stage) -> str:
+    return str(json.loads(stage.run("plan", "--format", "json").out)["change_id"])
+
+
+@pytest.mark.parametrize("entry", OTHERWISE.values(), ids=OTHERWISE)
+def test_a_file_that_asks_for_something_else_is_not_what_was_reviewed(stage: Stage, entry: str) -> None:
+    stage.tokens_file("{name: a, expires_in: 7}")
+    stage.run("plan", "--out", "plan.json")
+    approved = change_id(stage)
+    stage.tokens_file(entry)
+    assert stage.run("apply", "plan.json").code == 6
+    assert stage.run("apply", "--approved-change", approved).code == 6
+    assert stage.live() == {}
+    stage.tokens_file("{name: a, expires_in: 7}")
+    assert stage.run("apply", "plan.json").code == 0
+    assert list(stage.live()) == ["a"]
+
+
+def test_a_new_place_for_a_token_that_lives_needs_an_approval_too(stage: Stage) -> None:
+    stage.config("sinks:\n  local: {type: file, path: secrets}\n  other: {type: file, path: other}\n")
+    stage.tokens_file("{name: a, sinks: [local]}")
+    stage.run("apply", "--yes")
+    stage.tokens_file("{name: a, sinks: [local]}", "name: b")
+    approved = change_id(stage)
+    stage.tokens_file("{name: a, sinks: [local, other]}", "name: b")
+    assert stage.run("apply", "--approved-change", approved).code == 6
+
+
+def test_what_falls_due_between_the_review_and_the_apply_voids_nothing(stage: Stage) -> None:
+    stage.tokens_file("{name: a, expires_in: 30}")
+    stage.run("apply", "--yes")
+    stage.pass_time(days=19)
+    stage.tokens_file("{name: a, expires_in: 30}", "name: b")
+    approved = change_id(stage)
+    stage.pass_time(days=2)
+    ran = stage.run("apply", "--approved-change", approved)
+    assert ran.code == 0
+    assert "renewed a" in ran.out
+    assert "created b" in ran.out
+
+
+def later(plan: dict[str, Any]) -> None:
+    plan["valid_until"] = "2099-01-01T00:00:00Z"
+
+
+def longer(plan: dict[str, Any]) -> None:
+    plan["changes"][1]["after"]["days"] = 365
+
+
+def calmer(plan: dict[str, Any]) -> None:
+    plan["changes"][1]["reason"]["text"] = "nothing to see"
+
+
+def bare(plan: dict[str, Any]) -> None:
+    del plan["digest"]
+
+
+@pytest.mark.parametrize("edit", [later, longer, calmer, bare])
+def test_an_edited_plan_is_not_applied(stage: Stage, edit: Callable[[dict[str, Any]], None]) -> None:
+    stage.tokens_file("name: a")
+    stage.run("plan", "--out", "plan.json")
+    path = stage.folder / "plan.json"
+    plan = json.loads(path.read_text("utf-8"))
+    edit(plan)
+    path.write_text(json.dumps(plan), "utf-8")
+    ran = stage.run("apply", "plan.json")
+    assert ran.code == 6
+    assert "altered" in ran.err
+    assert stage.live() == {}
+
+
+def test_a_secret_is_cleaned_from_both_of_its_places(stage: Stage) -> None:
+    stage.config("sinks:\n  local: {type: file, path: secrets}\n  other: {type: file, path: other}\n")
+    stage.tokens_file("{name: a, sinks: [local, other]}", "name: b", "name: c")
+    stage.run("apply", "--yes")
+    (gone,) = stage.live()["a"]
+    stage.emulator.forget(gone)
+    stage.tokens_file("name: b", "name: c")
+    stage.run("plan", "--out", "plan.json")
+    assert stage.run("apply", "plan.json").code == 0
+    assert not Path("secrets/platform/a").exists()
+    assert not Path("other/platform/a").exists()
+
+
+def test_a_yes_that_comes_late_is_about_the_plan_that_was_shown(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.tokens_file("name: a")
+    monkeypatch.setattr(everyday, "_FRESH", -1.0)
+    parts = Parts(Where(management_url=stage.url), {"NB_PAT": stage.credential}, now=stage.clock.now)
+
+    def apply(meanwhile: Callable[[], object]) -> int:
+        def ask(_question: str) -> bool:
+            meanwhile()
+            return True
+
+        desk = Desk(StringIO(), StringIO(), interactive=True, ask=ask)
+        return everyday.apply(parts, desk, Output(), Requests(), Consent())
+
+    with pytest.raises(PlanMismatch):
+        apply(lambda: stage.run("apply", "--yes"))
+    assert len(stage.live()["a"]) == 1
+    stage.tokens_file("name: a", "name: b")
+    parts = Parts(Where(management_url=stage.url), {"NB_PAT": stage.credential}, now=stage.clock.now)
+    assert apply(lambda: None) == 0
+    assert len(stage.live()["b"]) == 1
