@@ -257,3 +257,17 @@ def test_our_own_credential_is_never_revoked(stage: Stage) -> None:
     )
     assert stage.run("apply", "--yes").code == 0
     assert stage.emulator.authenticates(stage.credential) == stage.us
+
+
+def test_a_sink_that_an_entry_no_longer_names_loses_the_secret(stage: Stage) -> None:
+    stage.config("sinks:\n  local: {type: file, path: secrets}\n  two: {type: file, path: two}\n")
+    stage.tokens_file("{name: a, sinks: [local, two]}")
+    assert stage.run("apply", "--yes").code == 0
+    stage.tokens_file("{name: a, sinks: [local]}")
+    ran = stage.run("plan")
+    assert "no longer names two" in ran.out
+    assert stage.run("apply", "--yes").code == 0
+    assert not (stage.folder / "two/platform/a").exists()
+    (secret,) = stage.secrets().values()
+    assert stage.emulator.authenticates(secret) == stage.bot
+    assert stage.run("plan", "--detailed-exitcode").code == 0

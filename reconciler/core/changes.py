@@ -102,7 +102,7 @@ class Revoke:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """Remove the secret of a token that no longer exists; a run died after the revoke."""
+    """Remove a secret from a place that should not have it: its token is gone, or the entry moved on."""
 
     name: str
     token: TokenRef

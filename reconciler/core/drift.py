@@ -37,6 +37,7 @@ _CLASSES: Final = {
     Reason.RENAMED: DriftClass.NOT_APPLIED,
     Reason.USER_CHANGED: DriftClass.NOT_APPLIED,
     Reason.ROTATION: DriftClass.NOT_APPLIED,
+    Reason.DROPPED: DriftClass.NOT_APPLIED,
     Reason.PROTECT: DriftClass.NOT_APPLIED,
     Reason.TOMBSTONE: DriftClass.NOT_APPLIED,
     Reason.REMOVED: DriftClass.NOT_APPLIED,

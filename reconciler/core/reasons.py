@@ -95,6 +95,11 @@ class Reason(Enum):
         Cause.LIFECYCLE,
         "A sink still holds the secret of a token that is gone.",
     )
+    DROPPED = (
+        "sink-dropped",
+        Cause.CONFIG,
+        "The entry no longer names this sink, so its secret leaves it. The token lives on in the others.",
+    )
     IN_SYNC = ("in-sync", Cause.CONFIG, "Token, secret and file agree.")
     ADOPTED = (
         "adopted",

@@ -11,6 +11,7 @@ from reconciler.core.changes import (
     Amend,
     Blocked,
     Change,
+    Clean,
     Create,
     Keep,
     Renew,
@@ -54,6 +55,7 @@ def plan_spec(spec: TokenSpec, ledger: Ledger, spoken: set[TokenId]) -> Iterator
     yield from _superseded(spec, named, successor, ledger, spoken)
     if successor is not None:
         yield from leftovers(spec.name, holdings, ledger)
+        yield from _dropped(spec, successor, holdings, ledger)
 
 
 def _holdings(spec: TokenSpec, lookups: Lookups, ledger: Ledger) -> list[Holding]:
@@ -70,6 +72,17 @@ def _holdings(spec: TokenSpec, lookups: Lookups, ledger: Ledger) -> list[Holding
         for holding in ledger.ours.get(address, ()):
             found.setdefault(holding.place, holding)
     return list(found.values())
+
+
+def _dropped(
+    spec: TokenSpec, held: LiveToken, holdings: Iterable[Holding], ledger: Ledger
+) -> Iterator[Clean]:
+    """Places that the entry named once and that still hold what all of its places hold."""
+    ref = TokenRef(held.user, held.id)
+    for holding in holdings:
+        if holding.receipt.token == ref and holding.place not in ledger.wanted_places:
+            text = f"{spec.name} no longer names {holding.place.sink}"
+            yield Clean(spec.name, ref, holding.place, Why(Reason.DROPPED, text))
 
 
 def _named(holdings: Iterable[Holding]) -> list[TokenRef]:

@@ -110,6 +110,10 @@ CASES: dict[Reason, tuple[World, str]] = {
     Reason.IN_USE: (after(old={"last_used": NOW - timedelta(hours=1)}), "wait"),
     Reason.UNTIL_EXPIRY: (after(spec={"retire": Retire.AT_EXPIRY}), "wait"),
     Reason.PENDING: (after(spec={"rotation": 1}), "wait"),
+    Reason.DROPPED: (
+        world([spec("a")], [A], inventory({k: stored(receipt(A)) for k in ("platform/a", "else")})),
+        "clean",
+    ),
     Reason.DEFERRED: (
         world([spec("a", rotation=1)], [A], held(A), schedule=Schedule(max_renewals=0)),
         "wait",
