@@ -9,8 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from threading import Lock
 from typing import Final
 
 from reconciler.sinks.safe_fs import Folder
@@ -21,6 +23,8 @@ PATIENCE: Final = 30.0
 refused, far below the five minutes after a POST in which writes may start (sinks.md §7.2)."""
 
 _PAUSE: Final = 0.01
+_TURNS: Final[defaultdict[tuple[int, int], Lock]] = defaultdict(Lock)
+"""Of each lock file: threads of one process take turns, for those that poll would mostly sleep."""
 
 
 @contextmanager
@@ -50,16 +54,21 @@ def check_lock(folder: Folder, name: str) -> None:
 @contextmanager
 def _locked(folder: Folder, name: str, flags: int, kind: int, patience: float) -> Iterator[None]:
     fd = folder.open(name, flags)
+    file = os.fstat(fd)
+    turn, is_ours = _TURNS[file.st_dev, file.st_ino], False
+    deadline = time.monotonic() + patience
     try:
-        deadline = time.monotonic() + patience
-        while not _taken(fd, kind):
+        is_ours = turn.acquire(timeout=patience)
+        while not (is_ours and _taken(fd, kind)):
             if time.monotonic() >= deadline:
                 where = folder.path / name
                 raise Unsafe(f"another process holds {where}", "wait for it, or find and end it")
             time.sleep(_PAUSE)
         yield
     finally:
-        os.close(fd)
+        os.close(fd)  # before the next thread's turn, or it would find the file locked
+        if is_ours:
+            turn.release()
 
 
 def _taken(fd: int, kind: int) -> bool:

@@ -41,7 +41,7 @@ from reconciler.sinks.receipt_text import (
     to_text,
 )
 from reconciler.sinks.safe_fs import Folder
-from reconciler.sinks.safe_walk import make_folder, nearest_folder, open_folder
+from reconciler.sinks.safe_walk import exists, make_folder, nearest_folder, open_folder
 
 _LOCK: Final = ".netbird-tokens.lock"
 _RECEIPT: Final = ".netbird-tokens.json"
@@ -101,17 +101,20 @@ class RawSink:
 
     def put(self, key: str, secret: Secret, receipt: Receipt, expect: Version) -> None:
         path, text = self._path(key), plain(secret)
-        with (
-            refusing(path),
-            self._locked(make_folder),
-            make_folder(path.parent) as folder,
-        ):
+        line, tag = _line(receipt_to_json(receipt)), receipt.token.id
+        with refusing(path), make_folder(path.parent) as folder:
             self._check_folder(folder)
-            folder.check_target(path.name)
-            check_put(path, _held(folder, path.name), receipt, expect)
-            folder.replace(_receipt(path.name), _line(receipt_to_json(receipt)), receipt.token.id)
-            with unsure(path):
-                folder.replace(path.name, text.encode(), receipt.token.id)
+            with (
+                folder.draft(path.name, text.encode(), tag) as value,
+                folder.draft(_receipt(path.name), line, tag) as described,
+                self._locked(make_folder),
+            ):
+                check_put(path, _held(folder, path.name), receipt, expect)
+                for draft in (described, value):
+                    folder.sweep(draft.name, spare=draft.temporary)
+                folder.publish(described)
+                with unsure(path):
+                    folder.publish(value)
 
     def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
         path = self._path(key)
@@ -170,18 +173,9 @@ class RawSink:
                 for name in sorted(_described(present) | (names & present)):
                     yield str(at / name), _seen(folder, name)
                 pending += [at / name for name in folder.folders() if PATH_KEYS.accepts(name)]
-        unseen = [at / name for at, names in asked.items() if self._exists(at) for name in names]
+        there = [(at, names) for at, names in asked.items() if exists(self.folder / at)]
+        unseen = [at / name for at, names in there for name in names]
         yield from ((key, self._look(key)) for key in (*map(str, unseen), *(set(keys) - good)))
-
-    def _exists(self, at: PurePosixPath) -> bool:
-        """False only if somebody could look: then nothing is in it, and no key is looked for."""
-        try:
-            with open_folder(self.folder / at):
-                return True
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True  # each key says why it cannot be read
 
     def _look(self, key: str) -> Lookup:
         path = self.folder / key

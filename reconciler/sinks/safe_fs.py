@@ -11,8 +11,9 @@ import errno
 import fcntl
 import os
 import re
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
@@ -34,6 +35,15 @@ _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 class Unproved(OSError):
     """The write may have happened: an error came after the point where it takes effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A new content of the file `name`, on the disk under a name that nobody reads."""
+
+    name: str
+    temporary: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +93,36 @@ class Folder:
             check_target(self._stat(name), self.path / name)
 
     def replace(self, name: str, content: bytes, tag: str) -> None:
-        """Put a whole new content in place, or nothing. Only under a lock.
+        """Put a whole new content in place, or nothing. Only under a lock."""
+        self.sweep(name)
+        with self.draft(name, content, tag) as draft:
+            self.publish(draft)
+
+    @contextmanager
+    def draft(self, name: str, content: bytes, tag: str) -> Iterator[Draft]:
+        """A whole new content, flushed but not in place. Needs no lock: nobody waits for the disk.
 
         `tag` names the temporary file, so that one left by a killed run is known for what it is.
         """
         self.check_target(name)
-        self.sweep(name)
-        before = self.read(name)
         temporary = _temporary(name, tag)
         self._write_new(temporary, content, like=name)
         try:
-            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            yield Draft(name, temporary, content)
+        except BaseException:
+            self._discard(temporary)
+            raise
+
+    def publish(self, draft: Draft) -> None:
+        """Put a draft in place, or nothing. Only under a lock."""
+        name, content = draft.name, draft.content
+        self.check_target(name)
+        before = self.read(name)
+        try:
+            os.rename(draft.temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             self.flush()
             self._check_content(name, content)
         except OSError as error:
-            self._discard(temporary)
             if content != before and self._still_holds(name, before):
                 raise
             raise Unproved(error.errno, error.strerror) from error
@@ -122,10 +147,11 @@ class Folder:
     def flush(self) -> None:
         os.fsync(self.fd)
 
-    def sweep(self, name: str) -> None:
-        """Remove what killed runs left of a file. Only under a lock: nobody else writes then."""
+    def sweep(self, name: str, spare: str = "") -> None:
+        """Remove what killed runs left of a file, and drafts that come too late. Only under a lock."""
         for each in self.leftovers(name):
-            self._discard(each)
+            if each != spare:
+                self._discard(each)
 
     def leftovers(self, name: str) -> list[str]:
         """Temporary files of a write that goes on, or that was cut off."""

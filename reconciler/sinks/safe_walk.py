@@ -41,7 +41,7 @@ def make_folder(path: Path) -> Iterator[Folder]:
 def nearest_folder(path: Path) -> Iterator[Folder]:
     """The folder, or the closest one above it that exists: where `make_folder` would begin."""
     here = path
-    while not _exists(here):
+    while not exists(here):
         here = here.parent
     with _walked(here, _enter) as folder:
         check = check_folder if here == path else check_way
@@ -49,10 +49,15 @@ def nearest_folder(path: Path) -> Iterator[Folder]:
         yield folder
 
 
-def _exists(path: Path) -> bool:
-    with suppress(FileNotFoundError), _walked(path, _enter):
+def exists(path: Path) -> bool:
+    """False only if it is proved not to; whoever opens the folder hears what else is wrong."""
+    try:
+        with _walked(path, _enter):
+            return True
+    except FileNotFoundError:
+        return False
+    except OSError:
         return True
-    return False
 
 
 @contextmanager

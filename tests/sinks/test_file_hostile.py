@@ -6,7 +6,9 @@ import fcntl
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -111,13 +113,28 @@ def test_a_file_that_may_not_grow_stays_as_it_is(writer: Writer, box: Box) -> No
 def test_a_secret_that_cannot_follow_its_receipt_is_unsure(tmp_path: Path) -> None:
     raw = Box(tmp_path, "raw")
     raw.put()
-    (raw.folder / f".{KEY}.tok2.tmp").mkdir()  # in the way of the second file alone
-    with pytest.raises(SinkUnsure):
-        raw.put(2, expect=raw.version())
+    draft = raw.folder / f".{KEY}.tok2.tmp"
+    lock = held(raw)
+    with ThreadPoolExecutor(1) as pool:
+        put = pool.submit(raw.put, 2, expect=raw.version())
+        while not draft.exists():
+            time.sleep(0.01)
+        draft.unlink()  # it waits for the lock, and its draft is gone
+        os.close(lock)
+        with pytest.raises(SinkUnsure):
+            put.result()
     assert raw.file.read_text() == secret().reveal()
-    (raw.folder / f".{KEY}.tok2.tmp").rmdir()
     raw.put(3, expect=raw.version())
     assert raw.sink.read(KEY) == Stored(receipt(3), raw.version())
+
+
+def test_a_secret_that_cannot_be_written_leaves_its_receipt_alone(tmp_path: Path) -> None:
+    raw = Box(tmp_path, "raw")
+    raw.put()
+    (raw.folder / f".{KEY}.tok2.tmp").mkdir()  # in the way of the second file alone
+    with pytest.raises(SinkRefused):
+        raw.put(2, expect=raw.version())
+    assert raw.sink.read(KEY) == Stored(receipt(), raw.version())
 
 
 # Other users
