@@ -17,6 +17,7 @@
     |   |-- SinkUnsure        may have been written
     |   `-- SinkUnread        could not look; never the same as "nothing there"
     |-- GuardStop             a guard or a protection needs a human's word
+    |-- Unwritten             a plan or a report did not get into its file
     |-- PlanMismatch          the plan is stale, altered, or not the approved one
     |-- LockError
     |   |-- LockHeld          another run is at work
@@ -153,6 +154,10 @@ class GuardStop(NetbirdTokensError):
     """A guard or a protection holds until a human names the exception."""
 
     exit_code = ExitCode.STOPPED
+
+
+class Unwritten(NetbirdTokensError):
+    """A plan or a report did not get into its file, which is as it was. Nothing else is affected."""
 
 
 class PlanMismatch(NetbirdTokensError):

@@ -42,18 +42,18 @@ def plan(
     detailed: bool,
 ) -> ExitCode:
     """Say what apply would do. Sends GETs only."""
-    output.check()
+    output.check(*([out] if out else []))
     found = _look(parts, desk, requests)
     shown = json.plan_document(found)
+    renderers = plan_renderers(shown, lambda: json.detailed(shown), saved=out is not None)
+    code = publish(desk, renderers, output, verdict.of_plan(found, detailed=detailed))
     if out is not None:
         write(out, json.dumps(saved.sealed(json.detailed(shown))))
-    renderers = plan_renderers(shown, lambda: json.detailed(shown), saved=out is not None)
-    publish(desk, renderers, output)
     if out is not None and found.effects:
         desk.note(f"next: `netbird-tokens apply {out}` carries out exactly this, or nothing")
     elif desk.interactive and found.effects:
         desk.note("next: `netbird-tokens apply` carries it out, after a question")
-    return verdict.of_plan(found, detailed=detailed)
+    return code
 
 
 def plan_renderers(
@@ -77,10 +77,8 @@ def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
         "json": lambda _: json.dumps(json.drift_document(found, drifted)),
         "markdown": lambda style: _after_gaps(shown, tables.drift(drifted, shown, style)),
     }
-    publish(desk, renderers, output)
-    if not found.complete:
-        return ExitCode.ERROR
-    return ExitCode.DIFFERENCES if drifted else ExitCode.OK
+    code = ExitCode.DIFFERENCES if drifted else ExitCode.OK
+    return publish(desk, renderers, output, code if found.complete else ExitCode.ERROR)
 
 
 def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
@@ -95,8 +93,8 @@ def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
         "json": lambda _: json.dumps(json.detailed(shown)),
         "markdown": lambda style: _after_gaps(shown, tables.status(shown, style)),
     }
-    publish(desk, renderers, output)
-    return ExitCode.OK if found.complete else ExitCode.ERROR
+    code = ExitCode.OK if found.complete else ExitCode.ERROR
+    return publish(desk, renderers, output, code)
 
 
 def _after_gaps(found: document.Plan, table: Table) -> str:

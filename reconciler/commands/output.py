@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.commands.desk import Desk
-from reconciler.errors import UsageError
+from reconciler.errors import ExitCode, Unwritten, UsageError
+from reconciler.reports.escape import terminal
 from reconciler.reports.style import Style
 
 Renderers = Mapping[str, Callable[[Style], str]]
@@ -37,45 +38,105 @@ class Output:
         """Whether stdout is for people, who read what happens while it happens."""
         return self.format == "text"
 
-    def check(self) -> None:
-        """Raises UsageError, before anything is done, for a report that could not be written."""
-        for report in self.reports:
-            place = report.path if _is_special(report.path) else report.path.parent
-            if report.path.is_dir() or not os.access(place, os.W_OK):
+    def check(self, *others: Path) -> None:
+        """Prove, before anything is done, that reports and `others` can be written.
+
+        Raises UsageError. What a disk, a mount or a reader will refuse later, nobody can know now.
+        """
+        for path in (*(report.path for report in self.reports), *others):
+            if not _is_writable(path):
                 raise UsageError(
-                    f"--report {report.format}={report.path} cannot be written",
+                    f"{path} cannot be written; nothing was done",
                     hint="name a file in a folder that is there and that you can write to",
                 )
 
 
-def publish(desk: Desk, renderers: Renderers, output: Output) -> None:
-    """Show one format, write the others; files get neither colour nor the width of a terminal."""
-    for report in output.reports:
-        write(report.path, renderers[report.format](output.style.plain()))
+def publish(desk: Desk, renderers: Renderers, output: Output, code: ExitCode) -> ExitCode:
+    """Show one format, write the others; the exit code, which a lost file changes only if it was 0.
+
+    Files get neither colour nor the width of a terminal.
+    """
     desk.show(renderers[output.format](output.style))
+    lost = save(output.reports, renderers, output.style)
+    return complain(desk, lost, code)
+
+
+def save(reports: Iterable[Report], renderers: Renderers, style: Style) -> list[Unwritten]:
+    """Write report files; those that could not be written."""
+    lost = []
+    for report in reports:
+        try:
+            write(report.path, renderers[report.format](style.plain()))
+        except Unwritten as error:
+            lost.append(error)
+    return lost
+
+
+def complain(desk: Desk, lost: Sequence[Unwritten], code: ExitCode) -> ExitCode:
+    """Say which files were lost. What the command did matters more: its own code stays."""
+    for error in lost:
+        desk.note(f"error: {terminal(error.message)}\n  try: {error.hint}")
+    return code or (ExitCode.ERROR if lost else ExitCode.OK)
 
 
 def write(path: Path, content: str) -> None:
-    """Replace a file as a whole, so that a reader never sees half of it. Raises UsageError."""
+    """Replace a file as a whole, so that nobody ever sees half of it; what is no file is written to.
+
+    A symbolic link stays, and the file that it leads to is replaced. Raises Unwritten.
+    """
     try:
-        if _is_special(path):
-            path.write_text(content, encoding="utf-8")
-            return
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as temporary:
-            temporary.write(content)
-        Path(temporary.name).chmod(0o666 & ~_umask())
-        Path(temporary.name).replace(path)
+        if is_stream(path):
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "w", encoding="utf-8") as end:
+                end.write(content)
+        else:
+            _replace(_target(path), content)
     except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}", hint="choose a folder you can write to"
+        raise Unwritten(
+            f"{path} was not written: {error.strerror}",
+            hint="mend that, or name another file; what was done is said above",
         ) from None
 
 
-def _is_special(path: Path) -> bool:
-    """A device, a pipe, a `>(…)` of the shell: written to, never replaced."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+def is_stream(path: Path) -> bool:
+    """A device, a pipe, or a descriptor of ours, such as `/dev/stdout`: no file to be replaced."""
+    if not os.path.exists(path):  # noqa: PTH110 - the method raises where it may not look
+        return False
+    while path.is_symlink():
+        if path.parent.resolve().is_relative_to("/proc"):
+            return True  # it leads to what is open, whatever that was called
+        path = path.parent / path.readlink()
+    return not path.is_file() and not path.is_dir()
+
+
+def _target(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _is_writable(path: Path) -> bool:
+    if is_stream(path):
+        return os.access(path, os.W_OK)
+    target = _target(path)
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            return not target.is_dir() and not target.is_symlink()  # a link into a circle
+    except OSError:
+        return False
+
+
+def _replace(target: Path, content: str) -> None:
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=target.parent, prefix=".netbird-tokens-", delete=False
+    ) as temporary:
+        half = Path(temporary.name)
+        try:
+            temporary.write(content)
+            temporary.close()
+            half.chmod(mode)
+            half.replace(target)
+        except BaseException:
+            half.unlink()
+            raise
 
 
 def _umask() -> int:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler.commands.desk import Desk
-from reconciler.commands.output import Output, Renderers, write
+from reconciler.commands.output import Output, Renderers, complain, is_stream, save
 from reconciler.core.outcome import Outcome, Result, Status
 from reconciler.core.plan import Plan
-from reconciler.errors import ExitCode, InputError, NetbirdTokensError, UsageError
+from reconciler.errors import ExitCode, InputError, NetbirdTokensError
 from reconciler.reports import document, json, markdown, run_text
 from reconciler.reports.document import Stopped
 from reconciler.reports.json import Ending
@@ -100,23 +100,22 @@ def _broken(record: Record, kind: str, what: str) -> Stopped:
 
 
 def _report(record: Record, ending: Ending) -> ExitCode:
-    """Write the report files and show the report; a file that could not be written is an error, too."""
-    desk, output, code = record.desk, record.output, ending.code
-    renderers = _renderers(record, ending)
-    for report in output.reports:
-        try:
-            write(report.path, renderers[report.format](output.style.plain()))
-        except UsageError as error:
-            desk.note(f"error: {error.message}\n  try: {error.hint}")
-            code = code or ExitCode.ERROR
-    shown = _renderers(record, replace(ending, code=code))
+    """Write the report files and show the report; its exit code knows which files were lost.
+
+    Streams come last: nobody knows whether, and when, their other end reads.
+    """
+    desk, output = record.desk, record.output
+    streams = [report for report in output.reports if is_stream(report.path)]
+    files = [report for report in output.reports if report not in streams]
+    lost = save(files, _renderers(record, ending), output.style)
+    ending = replace(ending, code=ending.code or (ExitCode.ERROR if lost else ExitCode.OK))
+    shown = _renderers(record, ending)
     if not output.is_text:
         desk.show(shown[output.format](output.style))
     elif ending.stopped is None and (last := shown["closing"](output.style)):
-        desk.show(
-            f"\n{last}"
-        )  # people have read the plan and each result; an error follows on stderr
-    return code
+        # people have read the plan and each result; an error follows on stderr
+        desk.show(f"\n{last}")
+    return complain(desk, lost + save(streams, shown, output.style), ending.code)
 
 
 def _renderers(record: Record, ending: Ending) -> Renderers:

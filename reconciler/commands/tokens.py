@@ -36,8 +36,7 @@ def list_tokens(parts: Parts, desk: Desk, output: Output, user: str | None) -> E
         users = api.users()
         found, now = api.tokens(_owner(users, user)), api.server_time()
     shown = json.live_tokens(found, users, now)
-    _publish(shown, now, lambda style: tables.tokens(shown, now, style), desk, output)
-    return ExitCode.OK
+    return _publish(shown, now, lambda style: tables.tokens(shown, now, style), desk, output)
 
 
 def inspect(parts: Parts, desk: Desk, output: Output, token: str, user: str | None) -> ExitCode:
@@ -47,8 +46,7 @@ def inspect(parts: Parts, desk: Desk, output: Output, token: str, user: str | No
         users = api.users()
         found, now = _find(api, users, TokenId(token), user), api.server_time()
     shown = json.live_tokens([found], users, now)
-    _publish(shown, now, lambda _: tables.token(shown[0], now), desk, output)
-    return ExitCode.OK
+    return _publish(shown, now, lambda _: tables.token(shown[0], now), desk, output)
 
 
 def _publish(
@@ -57,13 +55,13 @@ def _publish(
     table: Callable[[Style], Table],
     desk: Desk,
     output: Output,
-) -> None:
+) -> ExitCode:
     renderers: Renderers = {
         "text": lambda style: table(style).text(style),
         "json": lambda _: json.dumps(json.tokens_document(found, now)),
         "markdown": lambda style: table(style).markdown(),
     }
-    publish(desk, renderers, output)
+    return publish(desk, renderers, output, ExitCode.OK)
 
 
 def _owner(users: Sequence[User], written: str | None) -> UserId:

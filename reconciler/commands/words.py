@@ -52,11 +52,12 @@ def show(desk: Desk, output: Output, path: Path) -> ExitCode:
     """A saved plan, as `plan` showed it. Says so, and exits 6, when its decisions were altered."""
     output.check()
     found = saved.read(path)
-    publish(desk, plan_renderers(found, lambda: found, saved=True), output)
-    if saved.is_altered(found):
+    altered = saved.is_altered(found)
+    code = ExitCode.STALE if altered else ExitCode.OK
+    code = publish(desk, plan_renderers(found, lambda: found, saved=True), output, code)
+    if altered:
         desk.note(f"{path} was altered: its plan id does not fit, and apply would refuse it")
-        return ExitCode.STALE
-    return ExitCode.OK
+    return code
 
 
 def explain(desk: Desk, columns: int | None, codes: Sequence[str]) -> ExitCode:
