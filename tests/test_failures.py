@@ -176,6 +176,7 @@ def test_at_a_terminal_it_asks_and_shows_progress_and_a_no_changes_nothing(stage
     for answer, code, made in (("n\n", 3, 0), ("y\n", 0, 5)):
         out, status = at_a_terminal(stage, answer, "apply")
         assert "Carry out these 6 actions?" in out
+        assert ("applying: 6 of 6" in out) is (code == 0)
         assert status == code
         assert len(stage.live()) == made
         assert not SECRET.search(out)

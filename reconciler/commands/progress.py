@@ -9,17 +9,33 @@ from reconciler.commands.desk import Desk
 
 
 @contextmanager
-def counting(desk: Desk, total: int) -> Iterator[Callable[[], None]]:
-    """Gives a function to call once for every action that has ended."""
-    if not desk.err.isatty() or total == 0:
-        yield lambda: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - only people at a terminal wait for it
-    from rich.progress import Progress  # noqa: PLC0415 - same
+def counting(desk: Desk, total: int) -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Gives a function to call once for every action that has ended, with what says so.
 
-    with Progress(console=Console(file=desk.err), transient=True) as progress:
-        task = progress.add_task("applying", total=total)
-        yield lambda: progress.advance(task)
+    The count makes room for each line that is said: both may be on one terminal.
+    """
+    if not desk.err.isatty() or total == 0:
+        yield lambda say: say()
+        return
+    done = 0
+
+    def count(*, shown: bool) -> None:
+        text = f"applying: {done} of {total}"
+        desk.err.write(f"\r{text if shown else ' ' * len(text)}\r")
+        desk.err.flush()
+
+    def ended(say: Callable[[], None]) -> None:
+        nonlocal done
+        count(shown=False)
+        say()
+        done += 1
+        count(shown=True)
+
+    count(shown=True)
+    try:
+        yield ended
+    finally:
+        count(shown=False)
 
 
 @contextmanager
@@ -28,7 +44,7 @@ def waiting(desk: Desk, what: str) -> Iterator[None]:
     if not desk.err.isatty():
         yield
         return
-    from rich.console import Console  # noqa: PLC0415 - see counting
+    from rich.console import Console  # noqa: PLC0415 - only people at a terminal wait for it
 
     with Console(file=desk.err).status(what):
         yield

@@ -32,8 +32,8 @@ def carry_out(
 
             def tell(result: Result) -> None:
                 record.told.append(result)
-                record.say(run_text.result_line(json.result_document(result), labels, style))
-                ended()
+                line = run_text.result_line(json.result_document(result), labels, style)
+                ended(lambda: record.say(line))
 
             engine = Engine(ports, tell, interrupts.stopped)
             record.began = True
