@@ -33,7 +33,7 @@ explore: $(VENV)/ready  # minutes: the largest scenarios, too
 	$(BIN)/pytest -n 2 tests/lifecycle --large
 
 golden: $(VENV)/ready  # outputs that are meant to have changed; read the diff
-	GOLDEN=write $(BIN)/pytest -q tests/test_golden.py tests/test_reports.py
+	GOLDEN=write $(BIN)/pytest -q tests/test_outputs.py tests/test_reports.py
 
 clean:
 	rm -rf $(VENV) build dist
