@@ -7,7 +7,7 @@ from requests import PreparedRequest
 
 from reconciler.core.secret import Secret
 from reconciler.errors import UsageError
-from reconciler.http import Address, Basic, Header, address_of
+from reconciler.http import Address, Answer, Basic, Header, Json, Text, address_of
 
 NAME, EXAMPLE = "the lock URL", "write it like https://x.example/lock"
 
@@ -64,3 +64,17 @@ def test_what_no_header_may_hold_is_refused_and_not_quoted(secret: str) -> None:
 @pytest.mark.parametrize("auth", [Header(Secret("s3cret")), Basic("me", Secret("s3cret"))])
 def test_a_credential_has_no_content_in_its_repr(auth: Basic | Header) -> None:
     assert "s3cret" not in f"{auth!r} {vars(auth)!r}"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (Json({"message": "no such user"}), "no such user"),
+        (Json({"errors": ["Vault is sealed", "more"]}), "Vault is sealed"),
+        (Json({"errors": []}), None),
+        (Json({"errors": [{"field": "x"}], "message": "as GitHub says it"}), "as GitHub says it"),
+        (Text("<html>"), None),
+    ],
+)
+def test_what_an_answer_says_of_an_error(content: Json | Text, message: str | None) -> None:
+    assert Answer(400, {}, content).message == message

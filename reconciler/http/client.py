@@ -53,16 +53,25 @@ class Client:
         methods: The only ones that it will ever send.
         is_loopback: Whether the root is this machine; then there is no proxy.
         connections: The most at one time; further callers await their turn.
+        ca: A file of the certificates to trust instead of the usual ones.
 
     Raises:
         UsageError: REQUESTS_CA_BUNDLE names no file.
     """
 
     def __init__(
-        self, root: str, methods: frozenset[str], *, is_loopback: bool, connections: int = 1
+        self,
+        root: str,
+        methods: frozenset[str],
+        *,
+        is_loopback: bool,
+        connections: int = 1,
+        ca: Path | None = None,
     ) -> None:
         self._root = root
         self._session = _session(root, _Adapter(methods, connections), is_loopback=is_loopback)
+        if ca is not None:
+            self._session.verify = str(ca)
 
     def close(self) -> None:
         """Close all connections."""

@@ -69,9 +69,9 @@ class Answer:
 
     @property
     def message(self) -> str | None:
-        """The `message` of a JSON error, as NetBird and GitLab write them; None without one."""
+        """What a JSON error says: `message`, or the first of Vault's `errors`; None without one."""
         match self.content:
-            case Json({"message": str(message)}):
+            case Json({"message": str(message)}) | Json({"errors": [str(message), *_]}):
                 return message
             case _:
                 return None

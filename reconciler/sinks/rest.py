@@ -20,8 +20,13 @@ _LIMITS: Final = Limits(timeout=(10.0, 30.0), body=64 * 1024 * 1024)
 _BUSY: Final = Patience(tries=6, first=1, longest=10)
 _PACE: Final = Pace(deadline=60.0)
 """Together with the time of one request well below the five minutes that a `put` may take."""
+_DENIED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _RERUN: Final = "run the same command again: it looks before it writes"
 _NETWORK: Final = "check the address in the config, the network and the proxy"
+
+
+class Denied(SinkUnread):
+    """We may not read this; it says nothing about the rest of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +53,19 @@ class Rest:
         Raises:
             SinkUnread: Anything else.
         """
+        answer = self.look(path, headers)
+        return answer if answer.status == HTTPStatus.OK else None
+
+    def look(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """A 200 or a 404, as `get`, where a 404 of this store says more than that nothing is there.
+
+        Raises:
+            SinkUnread: Anything else; `Denied` for 401 and 403.
+        """
         outcome = persist(lambda: self._ask("GET", path, None, headers), _wish_of_read, self.pace)
-        match outcome:
-            case Answer(status=HTTPStatus.OK):
-                return outcome
-            case Answer(status=HTTPStatus.NOT_FOUND):
-                return None
-            case Answer() | Failure():
-                raise SinkUnread(
-                    f"cannot read {self.name}: {self._why(outcome)}", hint=self._hint(outcome)
-                )
-            case _:
-                assert_never(outcome)
+        if isinstance(outcome, Answer) and outcome.status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            return outcome
+        raise self.unread(outcome)
 
     def send(
         self,
@@ -89,14 +95,18 @@ class Rest:
             case _:
                 assert_never(outcome)
 
+    def unread(self, outcome: Outcome) -> SinkUnread:
+        """The error for an answer that tells nothing."""
+        denied = isinstance(outcome, Answer) and outcome.status in _DENIED
+        kind = Denied if denied else SinkUnread
+        return kind(f"cannot read {self.name}: {why(outcome)}", hint=self._hint(outcome))
+
     def refused(self, outcome: Outcome) -> SinkRefused:
         """The error for an answer that says no."""
-        return SinkRefused(
-            f"{self.name} was not written: {self._why(outcome)}", hint=self._hint(outcome)
-        )
+        return SinkRefused(f"{self.name} was not written: {why(outcome)}", hint=self._hint(outcome))
 
     def _unsure(self, outcome: Outcome) -> SinkUnsure:
-        text = f"{self.name} may or may not have been written: {self._why(outcome)}"
+        text = f"{self.name} may or may not have been written: {why(outcome)}"
         return SinkUnsure(text, hint=_RERUN)
 
     def _ask(
@@ -109,21 +119,22 @@ class Rest:
         merged = {**self.headers, **(headers or {})}
         return self.client.ask(method, path, self.auth, _LIMITS, body, merged)
 
-    def _why(self, outcome: Outcome) -> str:
-        match outcome:
-            case Failure(reason=reason):
-                return reason
-            case Answer(status=status):
-                said = f": {printable(outcome.message)}" if outcome.message else ""
-                return f"it answered {status}{said}"
-            case _:
-                assert_never(outcome)
-
     def _hint(self, outcome: Outcome) -> str:
         if isinstance(outcome, Failure):
             return _NETWORK
-        denied = outcome.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-        return self.advice if denied else ""
+        return self.advice if outcome.status in _DENIED else ""
+
+
+def why(outcome: Outcome) -> str:
+    """What became of a request, as the second half of a sentence."""
+    match outcome:
+        case Failure(reason=reason):
+            return reason
+        case Answer(status=status):
+            said = f": {printable(outcome.message)}" if outcome.message else ""
+            return f"it answered {status}{said}"
+        case _:
+            assert_never(outcome)
 
 
 def _wish_of_read(outcome: Outcome) -> Again | None:
