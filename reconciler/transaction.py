@@ -130,6 +130,8 @@ def _flaw(effect: Mint, minted: Minted) -> str:
         return "the server answered with something that is no NetBird token"
     if minted.token.days != effect.days:
         return f"the server made it for {minted.token.days} days instead of {effect.days}"
+    if minted.token.name != effect.spec.live_name:
+        return f"the server made it under another name than {effect.spec.live_name!r}"
     return ""
 
 

@@ -59,6 +59,14 @@ def test_4_authentication(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None
     assert stage.run("plan").code == 4
 
 
+def test_4_where_every_token_is_denied_however_often(stage: Stage) -> None:
+    stage.tokens_file("name: a", "name: b")
+    denied = Status(403, "permission denied")
+    stage.emulator.faults.add(Fault(denied, "POST", "*/tokens", times=None))
+    assert stage.run("apply", "--yes").code == 4  # the sink was registered
+    assert stage.run("apply", "--yes").code == 4
+
+
 def test_5_guards(stage: Stage) -> None:
     stage.tokens_file(*(f"name: t{n}" for n in range(6)))
     stage.run("apply", "--yes")

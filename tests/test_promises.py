@@ -271,3 +271,14 @@ def test_a_sink_that_an_entry_no_longer_names_loses_the_secret(stage: Stage) -> 
     (secret,) = stage.secrets().values()
     assert stage.emulator.authenticates(secret) == stage.bot
     assert stage.run("plan", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize("argv", ["renew --yes", "rotate b --reason x --yes"])
+def test_a_sink_is_registered_only_for_what_a_run_mints(stage: Stage, argv: str) -> None:
+    stage.config("sinks: {local: {type: file, path: secrets}, new: {type: file, path: new}}\n")
+    stage.tokens_file("name: b")
+    assert stage.run("apply", "--yes").code == 0
+    stage.tokens_file("name: b", "{name: a, sinks: [new]}")
+    assert "1 register" in stage.run("plan").out
+    assert "register" not in stage.run(*argv.split()).out
+    assert not Path("new").exists()

@@ -70,6 +70,8 @@ class Warped:
         if "days" in self._changes:
             longer = minted.token.expires_at + timedelta(days=1)
             return replace(minted, token=replace(minted.token, expires_at=longer))
+        if "name" in self._changes:
+            return replace(minted, token=replace(minted.token, name="nbp_" + "0" * 36))
         return replace(minted, secret=Secret("nbp_" + "0" * 36))
 
     def __getattr__(self, name: str) -> object:
@@ -92,11 +94,12 @@ def test_a_whole_transaction(bench: Bench) -> None:
     assert bench.live() == [result.token]
 
 
-@pytest.mark.parametrize("warp", ["days", "secret"])
+@pytest.mark.parametrize("warp", ["days", "secret", "name"])
 def test_a_token_that_is_not_what_was_asked_for_is_revoked(bench: Bench, warp: str) -> None:
     ports = Ports(Warped(bench, **{warp: True}), {LOCAL: bench.sink})  # type: ignore[arg-type]
     result = mint(bench.effect, ports)
     assert result.status is Status.ROLLED_BACK
+    assert "nbp_" not in result.text
     assert bench.live() == []
     assert not (bench.sink.folder / "a").exists()
 

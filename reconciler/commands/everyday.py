@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from reconciler.commands.output import Output, Renderers, publish, write
 from reconciler.commands.progress import waiting
 from reconciler.commands.record import Record, recorded
 from reconciler.commands.run import carry_out
-from reconciler.core.changes import Change, Register
+from reconciler.core.changes import Change, Create, Register, Renew
 from reconciler.core.plan import Plan
 from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
@@ -127,9 +127,7 @@ def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
     """Only what is due: renewals and retirements. Never a new name, never a removal."""
 
     def chosen(whole: Plan) -> Plan:
-        return whole.only(
-            c for c in whole.effects if c.why.reason in _DUE or isinstance(c, Register)
-        )
+        return _part(whole.only(whole.effects), lambda change: change.why.reason in _DUE)
 
     return _act(parts, desk, output, Requests(), Choice("renew", chosen, asks=not yes))
 
@@ -138,15 +136,18 @@ def rotate(parts: Parts, desk: Desk, output: Output, requests: Requests, *, yes:
     """Renew the named tokens now."""
 
     def chosen(whole: Plan) -> Plan:
-        return whole.only(_rotated(whole, requests.rotate))
+        return _part(whole, lambda change: name_of(change) in requests.rotate)
 
     return _act(parts, desk, output, requests, Choice("rotate", chosen, asks=not yes))
 
 
-def _rotated(whole: Plan, names: frozenset[str]) -> Iterable[Change]:
-    for change in whole.changes:
-        if isinstance(change, Register) or name_of(change) in names:
-            yield change
+def _part(whole: Plan, wanted: Callable[[Change], bool]) -> Plan:
+    """The changes that are wanted, and the registrations that they need."""
+    chosen = [c for c in whole.changes if not isinstance(c, Register) and wanted(c)]
+    minted = [change for change in chosen if isinstance(change, Create | Renew)]
+    sinks = {target.place.sink for change in minted for target in change.targets}
+    needed = [c for c in whole.changes if isinstance(c, Register) and c.sink in sinks]
+    return whole.only([*needed, *chosen])
 
 
 def _known(names: frozenset[str], parts: Parts) -> None:

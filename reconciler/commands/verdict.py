@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.core.changes import Register
 from reconciler.core.outcome import Outcome, Status
 from reconciler.core.plan import Plan
 from reconciler.core.reasons import Reason
@@ -29,8 +30,15 @@ def of_run(plan: Plan, outcome: Outcome) -> ExitCode:
     if outcome.count(Status.UNCERTAIN):
         return ExitCode.UNCERTAIN
     failed = [r for r in outcome.results if r.status in (Status.FAILED, Status.ROLLED_BACK)]
-    if failed and all(r.denied for r in failed) and not outcome.count(Status.DONE):
+    if failed and all(r.denied for r in failed) and not _worked(outcome):
         return ExitCode.AUTH
     if failed:
         return ExitCode.ROLLED_BACK
     return of_view(plan)
+
+
+def _worked(outcome: Outcome) -> bool:
+    """Whether anything was done for a token; a registration alone only prepares for it."""
+    return any(
+        r.status is Status.DONE and not isinstance(r.effect, Register) for r in outcome.results
+    )
