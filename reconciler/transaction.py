@@ -32,7 +32,7 @@ WINDOW: Final = 300.0
 _CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-def _awake_or_not() -> float:
+def awake_or_not() -> float:
     """Seconds that also count while the machine sleeps, where the system has such a clock."""
     return time.clock_gettime(_CLOCK)
 
@@ -50,7 +50,7 @@ class Ports:
     api: TokenApi
     sinks: Mapping[SinkName, Sink]
     proves: Callable[[Secret], bool] | None = None
-    clock: Callable[[], float] = _awake_or_not
+    clock: Callable[[], float] = awake_or_not
     pause: Callable[[float], None] = time.sleep
 
 

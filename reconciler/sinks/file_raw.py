@@ -1,14 +1,11 @@
 """The `raw` format: one file per secret, that holds the token and nothing else, no newline either.
 
-Receipts stand beside the values in files whose names no key can have, for no part of a key starts
-with a dot. Two files cannot change in one step, so the receipt goes first: a crash in between
-leaves a receipt that does not fit the value, never a value that no receipt names. `delete` goes the
-other way round. Readers that see a misfit look again while nobody writes.
+Receipts stand beside the values (`file_pair`). Readers that see a misfit look again while nobody writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,27 +21,29 @@ from reconciler.core.receipts import (
     Receipt,
     Registration,
     SetName,
-    Stored,
     Version,
-    receipt_of,
 )
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import TokenId, Unread
 from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
 from reconciler.sinks.file_faults import reading, refusing, unread, unsure
 from reconciler.sinks.file_lock import PATIENCE, check_lock, still, writing
-from reconciler.sinks.receipt_text import (
-    Found,
-    receipt_to_json,
-    registration_from_text,
-    registration_to_json,
-    to_text,
+from reconciler.sinks.file_pair import (
+    described_in,
+    held,
+    is_bare,
+    look,
+    receipt_line,
+    receipt_name,
+    remove,
 )
+from reconciler.sinks.file_watch import Watch
+from reconciler.sinks.receipt_text import registration_from_text, registration_to_json, to_text
 from reconciler.sinks.safe_fs import Folder
 from reconciler.sinks.safe_walk import exists, make_folder, nearest_folder, open_folder
+from reconciler.transaction import awake_or_not
 
 _LOCK: Final = ".netbird-tokens.lock"
-_RECEIPT: Final = ".netbird-tokens.json"
 _REGISTRATION: Final = ".registration.json"
 _ROOM: Final = 4096
 """Bytes; more than a token or its receipt need."""
@@ -58,11 +57,13 @@ class RawSink:
         folder: Absolute, without symbolic links. Made when first written to.
         strict: Whether folders that everybody can look into are refused.
         patience: How many seconds to wait for another process that writes.
+        clock: Seconds from any start; how long a write takes is judged by it.
     """
 
     folder: Path
     strict: bool
     patience: float = PATIENCE
+    clock: Callable[[], float] = awake_or_not
 
     @property
     def power(self) -> Power:
@@ -90,31 +91,32 @@ class RawSink:
                 if folder.path == path.parent:
                     self._check_folder(folder)
                     folder.check_target(path.name)
-                folder.probe(_receipt(path.name), _ROOM)
+                folder.probe(receipt_name(path.name), _ROOM)
 
     def register(self, registration: Registration) -> None:
         path = self.folder / f".{registration.set}{_REGISTRATION}"
         with refusing(path), self._locked(make_folder) as root:
             check_set(registration.set)
             self._check_folder(root)
-            root.replace(path.name, _line(registration_to_json(registration)), "registration")
+            content = f"{to_text(registration_to_json(registration))}\n".encode()
+            root.replace(path.name, content, "registration")
 
     def put(self, key: str, secret: Secret, receipt: Receipt, expect: Version) -> None:
         path, text = self._path(key), plain(secret)
-        line, tag = _line(receipt_to_json(receipt)), receipt.token.id
+        line, tag, watch = receipt_line(receipt), receipt.token.id, Watch(self.clock)
         with refusing(path), make_folder(path.parent) as folder:
             self._check_folder(folder)
             with (
                 folder.draft(path.name, text.encode(), tag) as value,
-                folder.draft(_receipt(path.name), line, tag) as described,
+                folder.draft(receipt_name(path.name), line, tag) as described,
                 self._locked(make_folder),
             ):
-                check_put(path, _held(folder, path.name), receipt, expect)
+                check_put(path, held(folder, path.name), receipt, expect)
                 for draft in (described, value):
                     folder.sweep(draft.name, spare=draft.temporary)
-                folder.publish(described)
+                folder.publish(described, watch.check)
                 with unsure(path):
-                    folder.publish(value)
+                    folder.publish(value, watch.check)
 
     def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
         path = self._path(key)
@@ -123,8 +125,9 @@ class RawSink:
             self._locked(open_folder),
             open_folder(path.parent) as folder,
         ):
-            check_amend(path, _held(folder, path.name), receipt, expect)
-            folder.replace(_receipt(path.name), _line(receipt_to_json(receipt)), receipt.token.id)
+            check_amend(path, held(folder, path.name), receipt, expect)
+            line = receipt_line(receipt)
+            folder.replace(receipt_name(path.name), line, receipt.token.id)
 
     def delete(self, key: str, token: TokenId) -> bool:
         """A value that the receipt does not describe is not ours; what a killed write left goes."""
@@ -132,10 +135,10 @@ class RawSink:
         with refusing(path):
             try:
                 with open_folder(path.parent) as folder:
-                    if _is_bare(folder, path.name):
+                    if is_bare(folder, path.name):
                         return False  # not even a lock file is made
                 with self._locked(open_folder), open_folder(path.parent) as folder:
-                    return _delete(folder, path, token)
+                    return remove(folder, path, token)
             except FileNotFoundError:
                 return False
 
@@ -170,8 +173,8 @@ class RawSink:
             names = asked.pop(at, set())
             with suppress(FileNotFoundError), open_folder(self.folder / at) as folder:
                 present = set(folder.names())
-                for name in sorted(_described(present) | (names & present)):
-                    yield str(at / name), _seen(folder, name)
+                for name in sorted(described_in(present) | (names & present)):
+                    yield str(at / name), look(folder, name)
                 pending += [at / name for name in folder.folders() if PATH_KEYS.accepts(name)]
         there = [(at, names) for at, names in asked.items() if exists(self.folder / at)]
         unseen = [at / name for at, names in there for name in names]
@@ -183,7 +186,7 @@ class RawSink:
             return Unread(f"a key of this sink is made of {PATH_KEYS.advice}")
         try:
             with open_folder(path.parent) as folder:
-                return _seen(folder, path.name)
+                return look(folder, path.name)
         except FileNotFoundError:
             return Absent()
         except OSError as error:
@@ -197,58 +200,9 @@ class RawSink:
                 seen.update({key: self._look(key) for key in misfits})
 
 
-def _is_bare(folder: Folder, name: str) -> bool:
-    left = folder.leftovers(name) or folder.leftovers(_receipt(name))
-    return not left and isinstance(_held(folder, name), Absent)
-
-
-def _delete(folder: Folder, path: Path, token: TokenId) -> bool:
-    folder.sweep(path.name)
-    folder.sweep(_receipt(path.name))
-    held = _held(folder, path.name)
-    receipt = receipt_of(held)
-    if receipt is None or receipt.token.id != token:
-        return False
-    if isinstance(held, Stored):
-        folder.remove(path.name)
-    with unsure(path):
-        folder.remove(_receipt(path.name))
-        folder.flush()
-    return True
-
-
-def _held(folder: Folder, name: str) -> Stored | Damaged | Absent:
-    receipt, value = folder.read(_receipt(name)), folder.read(name)
-    return Found(
-        None if receipt is None else receipt.decode(errors="replace"),
-        None if value is None else Secret(value.decode(errors="replace")),
-    ).judged()
-
-
-def _seen(folder: Folder, name: str) -> Lookup:
-    try:
-        return _held(folder, name)
-    except OSError as error:
-        return unread(error)
-
-
-def _receipt(name: str) -> str:
-    return f".{name}{_RECEIPT}"
-
-
-def _described(names: Collection[str]) -> set[str]:
-    """Of which values there are receipts."""
-    ours = (each for each in names if each.startswith(".") and each.endswith(_RECEIPT))
-    return {name for each in ours if PATH_KEYS.accepts(name := each[1 : -len(_RECEIPT)])}
-
-
 def _by_folder(keys: Collection[str]) -> dict[PurePosixPath, set[str]]:
     found: dict[PurePosixPath, set[str]] = {}
     for key in keys:
         at, _, name = key.rpartition("/")
         found.setdefault(PurePosixPath(at), set()).add(name)
     return found
-
-
-def _line(record: Mapping[str, object]) -> bytes:
-    return f"{to_text(record)}\n".encode()

@@ -30,6 +30,7 @@ from reconciler.core.tokens import TokenId
 from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
 from reconciler.sinks.file_faults import reading, refusing
 from reconciler.sinks.file_lock import PATIENCE, check_lock, writing
+from reconciler.sinks.file_watch import Watch
 from reconciler.sinks.receipt_text import (
     Found,
     receipt_to_json,
@@ -39,6 +40,7 @@ from reconciler.sinks.receipt_text import (
 )
 from reconciler.sinks.safe_fs import Folder
 from reconciler.sinks.safe_walk import make_folder, nearest_folder, open_folder
+from reconciler.transaction import awake_or_not
 
 _ROOM: Final = 4096
 
@@ -65,12 +67,14 @@ class SharedSink:
         strict: Whether a folder that everybody can look into is refused.
         parse: From the bytes of the file to its document; raises Garbled.
         patience: How many seconds to wait for another process that writes.
+        clock: Seconds from any start; how long a write takes is judged by it.
     """
 
     file: Path
     strict: bool
     parse: Callable[[bytes], Document]
     patience: float = PATIENCE
+    clock: Callable[[], float] = awake_or_not
 
     @property
     def power(self) -> Power:
@@ -119,11 +123,12 @@ class SharedSink:
     def put(self, key: str, secret: Secret, receipt: Receipt, expect: Version) -> None:
         check_key(VARIABLE_KEYS, key)
         token, text = plain(secret), to_text(receipt_to_json(receipt))
+        watch = Watch(self.clock)
         with refusing(self.file), self._changing() as folder:
             document = self._parsed(folder)
             check_put(f"{self.file}#{key}", _held(document, key), receipt, expect)
             changed = document.with_value(key, token).with_receipt(key, text)
-            self._replace(folder, changed, receipt.token.id)
+            folder.replace(self.file.name, changed.encode(), receipt.token.id, watch.check)
 
     def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
         text = to_text(receipt_to_json(receipt))

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,10 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
 _NOT_KNOWN_THERE: Final = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY, errno.EISDIR}
 """How file systems, mostly of networks, say that they cannot do something."""
 _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def at_any_time() -> None:
+    """The check of a write that is never too late."""
 
 
 class Unproved(OSError):
@@ -92,11 +96,13 @@ class Folder:
         with suppress(FileNotFoundError):
             check_target(self._stat(name), self.path / name)
 
-    def replace(self, name: str, content: bytes, tag: str) -> None:
-        """Put a whole new content in place, or nothing. Only under a lock."""
+    def replace(
+        self, name: str, content: bytes, tag: str, check: Callable[[], None] = at_any_time
+    ) -> None:
+        """Put a whole new content in place, or nothing. Only under a lock. See `draft`, `publish`."""
         self.sweep(name)
         with self.draft(name, content, tag) as draft:
-            self.publish(draft)
+            self.publish(draft, check)
 
     @contextmanager
     def draft(self, name: str, content: bytes, tag: str) -> Iterator[Draft]:
@@ -113,12 +119,16 @@ class Folder:
             self._discard(temporary)
             raise
 
-    def publish(self, draft: Draft) -> None:
-        """Put a draft in place, or nothing. Only under a lock."""
+    def publish(self, draft: Draft, check: Callable[[], None] = at_any_time) -> None:
+        """Put a draft in place, or nothing. Only under a lock.
+
+        `check` is asked at the last moment; it raises OSError if it must not be any more.
+        """
         name, content = draft.name, draft.content
         self.check_target(name)
         before = self.read(name)
         try:
+            check()
             os.rename(draft.temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
             self.flush()
             self._check_content(name, content)

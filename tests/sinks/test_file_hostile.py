@@ -22,6 +22,7 @@ from reconciler.core.tokens import TokenId
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
 from reconciler.sinks.file import Dotenv, JsonFile, RawSink, SharedSink
 from reconciler.sinks.file_lock import PATIENCE
+from reconciler.sinks.file_watch import LONGEST
 
 NOBODY = 65534
 
@@ -194,15 +195,15 @@ def held(box: Box) -> int:
     return fd
 
 
-def hasty(box: Box) -> RawSink | SharedSink:
-    """The same sink, without patience."""
+def same(box: Box, **more) -> RawSink | SharedSink:
+    """The same sink, with other limits."""
     match box.form:
         case "raw":
-            return RawSink(box.folder, strict=False, patience=0)
+            return RawSink(box.folder, strict=False, **more)
         case "dotenv":
-            return SharedSink(box.file, strict=False, parse=Dotenv.parse, patience=0)
+            return SharedSink(box.file, strict=False, parse=Dotenv.parse, **more)
         case _:
-            return SharedSink(box.file, strict=False, parse=JsonFile.parse, patience=0)
+            return SharedSink(box.file, strict=False, parse=JsonFile.parse, **more)
 
 
 def test_no_wait_is_longer_than_half_a_minute_and_then_nothing_was_written(box: Box) -> None:
@@ -210,7 +211,7 @@ def test_no_wait_is_longer_than_half_a_minute_and_then_nothing_was_written(box: 
     assert box.sink.patience == PATIENCE  # type: ignore[attr-defined]  # of every file sink
     box.put()
     before, version = box.files(), box.version()
-    sink, fd = hasty(box), held(box)
+    sink, fd = same(box, patience=0), held(box)
     try:
         for refused in (
             lambda: sink.put(KEY, secret(2), receipt(2), version),
@@ -229,6 +230,21 @@ def test_no_wait_is_longer_than_half_a_minute_and_then_nothing_was_written(box: 
     finally:
         os.close(fd)
     assert box.files() == before
+
+
+def test_a_write_that_was_stopped_for_long_is_given_up(box: Box) -> None:
+    box.put()
+    version = box.version()
+    sink = same(box, clock=iter([0.0, LONGEST + 1]).__next__)
+    with pytest.raises(SinkRefused, match="longer than 300 s"):
+        sink.put(KEY, secret(2), receipt(2), version)
+    assert box.sink.read(KEY) == Stored(receipt(), version)
+    if box.form == "raw":
+        sink = same(box, clock=iter([0.0, LONGEST, LONGEST + 1]).__next__)
+        with pytest.raises(SinkUnsure, match="longer than 300 s"):  # its receipt is there
+            sink.put(KEY, secret(2), receipt(2), version)
+        assert box.file.read_text() == secret().reveal()
+    assert temporaries(box) == []
 
 
 # Keys that nest
