@@ -22,6 +22,7 @@ from reconciler.reports.document import Token
 from reconciler.reports.escape import terminal
 from reconciler.reports.style import Style
 from reconciler.reports.tables import Table
+from reconciler.signals import Interrupts
 from reconciler.source.advice import closest
 from reconciler.transaction import mint
 from reconciler.wiring import Parts
@@ -119,15 +120,19 @@ def create(parts: Parts, desk: Desk, wish: Wish) -> ExitCode:
     """Make one token; its secret goes into a sink, or to stdout and nowhere else."""
     with parts.writer() as api:
         owner = _owner(api.users(), wish.user)
-        if wish.sink is not None:
-            return _into_sink(parts, desk, api, owner, wish)
-        minted = api.create(owner, wish.name, wish.days)
-        token = minted.token
-        desk.note(
-            f"created {terminal(token.name)}  {token.id}  expires {token.expires_at:%Y-%m-%d}"
-        )
-        desk.note("the next line is the only copy of its secret:")
-        desk.show(minted.secret.reveal())
+        interrupts = Interrupts(lambda: (wish.name,), lambda: "")
+        with interrupts:  # a token that is being made is made, and its secret gets out
+            put = _shown_once if wish.sink is None else _into_sink
+            code = put(parts, desk, api, owner, wish)
+    return interrupts.code if interrupts.code is not None and code is ExitCode.OK else code
+
+
+def _shown_once(_: Parts, desk: Desk, api: HttpTokenApi, owner: UserId, wish: Wish) -> ExitCode:
+    minted = api.create(owner, wish.name, wish.days)
+    token = minted.token
+    desk.note(f"created {terminal(token.name)}  {token.id}  expires {token.expires_at:%Y-%m-%d}")
+    desk.note("the next line is the only copy of its secret:")
+    desk.show(minted.secret.reveal())
     return ExitCode.OK
 
 

@@ -27,20 +27,24 @@ from reconciler.emulator import Clock, serve
 POSTED = Moment("POST", "after", 0)
 
 
+WRITE, RENAME = "write", "?renameat,?renameat2"
+
+
 @pytest.mark.parametrize(
-    ("name", "shape", "room", "code"),
-    [("single", RAW, 0, 8), ("single", RAW, 1, 9), ("single", DOTENV, 0, 8),
-     ("renewal", RAW, 0, 8), ("renewal", RAW, 1, 9), ("renewal", DOTENV, 0, 8)],
+    ("call", "room", "shape", "code"),
+    [(WRITE, 0, RAW, 8), (WRITE, 1, RAW, 8), (WRITE, 0, DOTENV, 8),
+     (RENAME, 0, RAW, 8), (RENAME, 1, RAW, 9), (RENAME, 0, DOTENV, 8)],
 )  # fmt: skip
+@pytest.mark.parametrize("name", ["single", "renewal"])
 def test_a_disk_that_is_full_from_the_post_on(
-    stage: Stage, tmp_path: Path, name: str, shape: str, room: int, code: int
+    stage: Stage, tmp_path: Path, name: str, call: str, room: int, shape: str, code: int
 ) -> None:
-    """Room for so many more files; then neither secrets nor words can be written."""
+    """Room for so many more files or names; then neither secrets nor words can be written."""
     tracing.needed()
     scene = set_up(stage, SCENES[name], shape)
 
     def fill(process: Process) -> None:
-        full = f"write:error=ENOSPC:when={room + 1}+"
+        full = f"{call}:error=ENOSPC:when={room + 1}+"
         tracers.append(tracing.attached(process.popen.pid, tmp_path / "log", full))
 
     tracers: list = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import threading
 
@@ -17,7 +18,7 @@ from reconciler.engine import CONCURRENCY
 
 LOCK = "lock: {type: file, path: run.lock}\n"
 ONCE = ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143))
-AT_THE_FIRST = Moment("POST", "before", 0)
+AT_THE_FIRST, POSTED = Moment("POST", "before", 0), Moment("POST", "after", 0)
 
 
 def many(stage: Stage) -> Scene:
@@ -84,10 +85,25 @@ def test_the_second_leaves_at_once_and_says_what_it_cut_off(
         process.popen.wait()
 
     scene = set_up(stage, single, LOCK)
-    process = meanwhile(scene, Moment("POST", "after", 0), twice)
+    process = meanwhile(scene, POSTED, twice)
     assert process.code == code
     assert "left at once; cut off: a. Run the same command again" in process.said
     check_healed(scene)
+
+
+def test_a_token_made_by_hand_is_made_to_its_end(stage: Stage) -> None:
+    create = ("create", "--name", "x", "--user-id", "ci-bot", "--expires-in", "30")
+    for argv in ((*create, "--sink", "local"), (*create, "--show-once")):
+        scene = Scene(stage, argv, ())
+        process = meanwhile(scene, POSTED, lambda running: interrupt(running, signal.SIGINT))
+        assert process.code == 130
+        (token,) = stage.live()["x"]
+        assert f"created x  {token}" in process.said
+        (secret,) = stage.secrets().values() or SECRET.findall(process.said)
+        assert stage.emulator.authenticates(secret) == stage.bot
+        stage.emulator.forget(token)
+        stage.emulator.faults.clear()
+        shutil.rmtree("secrets", ignore_errors=True)
 
 
 def test_what_the_parent_ignores_stays_ignored(stage: Stage) -> None:
