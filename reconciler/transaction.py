@@ -204,9 +204,22 @@ def _succeed(effect: Renew, minted: Minted, ports: Ports) -> Result:
             continue
         except ApiError as error:
             text = f"stored, but the old token {old.id} is still alive: {error.message}"
+            text += f"; {_heirs(effect)}" if effect.own else ""
             return Result(effect, Status.UNCERTAIN, text, token.id)
-    return Result(effect, Status.DONE, token=token.id)
+    return Result(effect, Status.DONE, _handover(effect) if effect.own else "", token.id)
 
 
-def _names(targets: list[Target]) -> str:
+def _handover(effect: Renew) -> str:
+    """What people must do when the credential of this run has a successor: nobody else can."""
+    old = ", ".join(token.id for token in effect.retire_now or (effect.old,))
+    by = f"{effect.old.expires_at:%Y-%m-%d}"
+    fate = "revoked" if effect.retire_now else f"superseded, gone by {by}"
+    return f"what this run signed in with, or may have, is {fate} ({old}): {_heirs(effect)}"
+
+
+def _heirs(effect: Renew) -> str:
+    return f"whatever holds it, such as NB_PAT, needs the new secret from {_names(effect.targets)}"
+
+
+def _names(targets: Sequence[Target]) -> str:
     return ", ".join(str(target.place) for target in targets)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from staging import Stage
+from staging import SECRET, Stage
 
 from reconciler.emulator import Fault
 from reconciler.emulator import Status as Answer
@@ -53,6 +54,25 @@ def test_a_compromised_one_is_replaced_and_revoked_in_one_run(managed: Stage) ->
     (new,) = managed.live(managed.us)["reconciler"]
     assert new != old
     assert ("DELETE", f"/api/users/{managed.us}/tokens/{old}", new) in used_by(managed)
+
+
+@pytest.mark.parametrize(("how", "fate"), [((), "superseded, gone by"), (("--compromised",), "revoked")])
+def test_a_run_whose_credential_has_a_successor_says_who_needs_it_and_where_it_is(
+    managed: Stage, how: tuple[str, ...], fate: str
+) -> None:
+    (old,) = managed.live(managed.us)["reconciler"]
+    managed.pass_time(hours=1)
+    argv = ("rotate", "reconciler", "deploy", "--reason", "leaked", "--yes", *how)
+    ran = managed.run(*argv, "--report", "json=r.json", "--report", "markdown=r.md")
+    document = json.loads(Path("r.json").read_text("utf-8"))
+    told = {result["name"]: result["text"] for result in document["results"]}
+    assert told["deploy"] == ""
+    assert f"signed in with, or may have, is {fate}" in told["reconciler"]
+    assert f"({old}): whatever holds it, such as NB_PAT, needs the new secret" in told["reconciler"]
+    assert told["reconciler"].endswith("from local:platform/reconciler")
+    assert f"  now yours to do: {told['reconciler']}\n" in ran.out[ran.out.index("Applied:") :]
+    assert fate in Path("r.md").read_text("utf-8")
+    assert not SECRET.search("".join(managed.said) + json.dumps(document))
 
 
 def test_a_successor_that_the_server_refuses_is_not_switched_to(managed: Stage) -> None:

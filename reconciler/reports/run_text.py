@@ -43,7 +43,7 @@ def result_line(result: Result, labels: Labels, style: Style) -> str:
 
 def _end(result: Result) -> str:
     """The status where the text does not say it."""
-    if not result["text"] or result["status"] == Status.SKIPPED.value:
+    if not result["text"] or result["status"] in (Status.DONE.value, Status.SKIPPED.value):
         return result["text"]
     return f"{result['status']}: {result['text']}"
 
@@ -94,6 +94,8 @@ def _left(results: Iterable[Result], labels: Labels) -> Iterator[str]:
         if result["status"] == Status.UNCERTAIN.value:
             name = labels.named(result["action"], result["name"], result["user"])
             yield f"  left: {terminal(name)} {terminal(result['token_id'] or '(id not known)')}"
+        elif result["status"] == Status.DONE.value and result["text"]:
+            yield f"  now yours to do: {terminal(result['text'])}"
 
 
 def _causes(found: Report) -> Iterator[str]:
