@@ -147,17 +147,17 @@ def test_explain_show_completion(stage: Stage) -> None:
 def test_import_writes_every_name_so_that_it_is_read_back_and_shows_none_raw(stage: Stage) -> None:
     possible = ["tag \U000e0041", "\ue000", "🚀 東京", "zero\u200bwidth", "no", '"', "a: b #c"]
     possible += ["A.B", "a b", "a-b"]  # one default key for all three
-    impossible = ["\x1b[31m\n::error::", "\u202egnp"]
+    impossible = ["\x1b[31m\n::error::", "\u202egnp", "ends\n"]
     for name in possible + impossible:
         stage.emulator.issue(stage.bot, name, days=30)
     ran = stage.run("import", "--user-id", "ci-bot")
     assert not {"\x1b", "\u202e", "\U000e0041", "\ue000"} & set(ran.out)
-    assert ran.out.count("has a name that no entry can have: left out") == 2
+    assert ran.out.count("has a name that no entry can have: left out") == 3
     (stage.folder / "tokens.yaml").write_text(ran.out, encoding="utf-8")
     document = json.loads(stage.run("plan", "--format", "json").out)
     kept = [change["name"] for change in document["changes"] if change["action"] == "keep"]
     assert sorted(kept) == sorted(possible)
-    assert document["summary"] == {**dict.fromkeys(document["summary"], 0), "keep": 10, "unmanaged": 2}
+    assert document["summary"] == {**dict.fromkeys(document["summary"], 0), "keep": 10, "unmanaged": 3}
 
 
 def test_import_of_several_users_says_whose_each_is(stage: Stage) -> None:

@@ -48,9 +48,10 @@ def run(argv: Sequence[str]) -> int:
 
 def _told(error: NetbirdTokensError) -> str:
     from reconciler.reports.escape import terminal  # noqa: PLC0415 - only a failure needs it
+    from reconciler.source.problems import told  # noqa: PLC0415 - same
 
     if isinstance(error, InputError):
-        return "\n\n".join([*map(str, error.problems), error.message])
+        return "\n\n".join([*told(error.problems), error.message])
     hint = [f"  try: {terminal(error.hint)}"] if error.hint else []
     return "\n".join([f"error: {terminal(error.message)}", *hint, *_next(error.exit_code)])
 

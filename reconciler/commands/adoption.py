@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -15,6 +14,7 @@ from reconciler.core.tokens import MAX_DAYS, LiveToken, User
 from reconciler.errors import ExitCode, UsageError
 from reconciler.reports.escape import terminal, yaml
 from reconciler.source.schema import schema_text
+from reconciler.source.validator import prepared
 from reconciler.wiring import Parts
 
 _USUAL: Final = SinkName("local")
@@ -62,14 +62,14 @@ def _spelled(user: User) -> str:
 
 def _judged(tokens: Sequence[LiveToken], now: datetime) -> Iterator[tuple[LiveToken, str]]:
     """Each token, the longest to live first, and why it cannot be an entry."""
-    possible = json.loads(schema_text("tokenset.v1"))["definitions"]["name"]["pattern"]
+    possible = prepared(json.loads(schema_text("tokenset.v1"))["definitions"]["name"])
     seen: set[str] = set()
     for token in sorted(tokens, key=lambda t: (t.expires_at, t.id), reverse=True):
         if not token.works(now):
             yield token, f"expired {token.expires_at:%Y-%m-%d}"
         elif token.name in seen:
             yield token, "has the name of an entry above"
-        elif not re.search(possible, token.name):
+        elif not possible.is_valid(token.name):
             yield token, "has a name that no entry can have"
         else:
             seen.add(token.name)

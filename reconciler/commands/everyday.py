@@ -24,7 +24,8 @@ from reconciler.errors import ExitCode, GuardStop, PlanMismatch, UsageError
 from reconciler.reports import document, json, markdown, tables, text
 from reconciler.reports.lines import ago
 from reconciler.reports.tables import Table
-from reconciler.source.advice import closest
+from reconciler.source.guess import closest
+from reconciler.source.problems import told
 from reconciler.wiring import Parts
 
 _FRESH: Final = 60.0
@@ -224,5 +225,5 @@ def _warn_of_skew(parts: Parts, desk: Desk, world: World) -> None:
 
 
 def _warn(parts: Parts, desk: Desk) -> None:
-    for problem in parts.loaded.warnings:
-        desk.note(str(problem))
+    for problem in told(parts.loaded.warnings):
+        desk.note(problem)

@@ -15,6 +15,7 @@ from reconciler.reports import document, json, markdown, run_text
 from reconciler.reports.document import Stopped
 from reconciler.reports.json import Ending
 from reconciler.signals import Leaving
+from reconciler.source.problems import told
 
 
 @dataclass
@@ -89,7 +90,7 @@ def recorded(record: Record, work: Callable[[], ExitCode]) -> ExitCode:
 
 
 def _refused(error: NetbirdTokensError) -> Stopped:
-    problems = [str(each) for each in error.problems] if isinstance(error, InputError) else []
+    problems = list(told(error.problems)) if isinstance(error, InputError) else []
     kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
     return {"kind": kind, "message": error.message, "hint": error.hint, "problems": problems}
 

@@ -14,7 +14,8 @@ from reconciler.core.plan import digest_of
 from reconciler.errors import PlanMismatch, UsageError
 from reconciler.reports.document import Change, Plan, moment
 from reconciler.reports.lines import EFFECTS
-from reconciler.source.schema import schema_text
+from reconciler.source.schema import inlined
+from reconciler.source.validator import prepared
 
 _AGAIN: Final = "name the file that `plan --out` wrote, or run plan again"
 
@@ -89,7 +90,7 @@ def _fits(found: object) -> None:
 
 @lru_cache
 def _schema() -> Draft7Validator:
-    return Draft7Validator(_open(json.loads(schema_text("plan.v1"))))
+    return prepared(_open(inlined("plan.v1")))
 
 
 def _open(part: Any) -> Any:

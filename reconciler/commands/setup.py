@@ -13,6 +13,7 @@ from reconciler.core.tokens import User
 from reconciler.errors import ExitCode, Forbidden, InputError, NetbirdTokensError, UsageError
 from reconciler.reports.escape import terminal
 from reconciler.reports.lines import ago
+from reconciler.source.problems import told
 from reconciler.wiring import Parts
 
 _POWERFUL: Final = ("admin", "owner")
@@ -67,8 +68,8 @@ def init(desk: Desk, folder: Path) -> ExitCode:
 def validate(parts: Parts, desk: Desk) -> ExitCode:
     """Check the files without any network. Raises InputError with every problem."""
     loaded = parts.loaded
-    for problem in loaded.warnings:
-        desk.note(str(problem))
+    for problem in told(loaded.warnings):
+        desk.note(problem)
     found = loaded.token_set
     files = ", ".join(str(path) for path in parts.files)
     absent = f", {len(found.tombstones)} absent" if found.tombstones else ""
@@ -94,8 +95,8 @@ def doctor(parts: Parts, desk: Desk, *, show_config: bool) -> ExitCode:
 
 def _advice(error: NetbirdTokensError) -> Iterator[str]:
     if isinstance(error, InputError):
-        for problem in error.problems:
-            yield from (f"    {line}" for line in str(problem).splitlines())
+        for problem in told(error.problems):
+            yield from (f"    {line}" for line in problem.splitlines())
     if error.hint:
         yield f"    try: {terminal(error.hint)}"
 

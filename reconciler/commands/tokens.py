@@ -23,7 +23,7 @@ from reconciler.reports.escape import terminal
 from reconciler.reports.style import Style
 from reconciler.reports.tables import Table
 from reconciler.signals import Interrupts
-from reconciler.source.advice import closest
+from reconciler.source.guess import closest
 from reconciler.transaction import mint
 from reconciler.wiring import Parts
 

@@ -16,8 +16,8 @@ from reconciler.errors import ExitCode, UsageError
 from reconciler.reports import layout
 from reconciler.reports.exits import EXITS
 from reconciler.reports.text import GROUPS, WIDTH
-from reconciler.source.advice import closest
 from reconciler.source.codes import CODES
+from reconciler.source.guess import closest
 
 GUARDS: Final[Mapping[str, str]] = MappingProxyType(
     {

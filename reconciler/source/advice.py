@@ -1,11 +1,10 @@
-"""Words for problems: what stands there, what was probably meant, what to write instead."""
+"""Words for problems: what stands there, and what to write instead."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from reconciler.source.nodes import Map, Node, Scalar, Seq
@@ -15,17 +14,6 @@ _YES: Final = frozenset(("yes", "y", "on", "true"))
 _NO: Final = frozenset(("no", "n", "off", "false"))
 _COUNT: Final = re.compile(r"0*([0-9][0-9_]{0,9})\s*(?:d|days?)?", re.IGNORECASE)
 _NEEDS_NO_QUOTES: Final = re.compile(r"(?![0-9]+$)[A-Za-z0-9][\w ./:*%-]*")
-
-
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that this one is probably a misspelling of; of two as close, the first."""
-    short, words = word[:100].lower(), list(known)
-    found = difflib.get_close_matches(short, words, n=3, cutoff=0.6)
-    return max(
-        sorted(found, key=words.index),
-        key=lambda likely: difflib.SequenceMatcher(None, likely, short).ratio(),
-        default=None,
-    )
 
 
 def label(path: tuple[str | int, ...]) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from reconciler.source.advice import closest
+from reconciler.source.guess import closest
 from reconciler.source.nodes import Map, Node, Scalar
 from reconciler.source.problems import Problem, quoted
 from reconciler.source.text import Source, Unreadable, pasted_tokens, read_source

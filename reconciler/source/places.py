@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.core.keys import KeyRule
 from reconciler.core.receipts import Place, SetName, SinkName
-from reconciler.source.advice import closest
+from reconciler.source.guess import Guess
 from reconciler.source.nodes import Map, Node, Scalar, Seq
 from reconciler.source.problems import Problem, quoted
 from reconciler.source.written import LOCAL, Written
@@ -127,10 +127,6 @@ def _place(
 
 def _unknown(written: Written, wish: Wish, keys: Mapping[SinkName, KeyRule]) -> Problem:
     message = f"the config has no sink {quoted(wish.sink)}"
-    likely = closest(wish.sink, keys)
-    if likely:
-        return written.problem(
-            "NB203", wish.sink_node, f'{message}; did you mean "{likely}"?', f"write {likely}"
-        )
     known = f"it has {', '.join(keys)}" if keys else "it has none"
-    return written.problem("NB203", wish.sink_node, message, f"add it to the config; {known}")
+    problem = written.problem("NB203", wish.sink_node, message, f"add it to the config; {known}")
+    return replace(problem, guess=Guess(wish.sink, keys, "write {}"))

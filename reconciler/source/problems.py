@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from reconciler.core.secret import hide_tokens
 from reconciler.core.spec import Location
+from reconciler.errors import Shown
+from reconciler.source.guess import Guess, closest
 
+MOST_SHOWN: Final = 50
+"""Of one file; who has more to mend than this mends the first ones and looks again."""
 _WIDEST: Final = 100
 _BEFORE: Final = 40
 _LONGEST_VALUE: Final = 60
+_LOOKED_AT: Final = 4 * _LONGEST_VALUE  # so that a token that is cut off here still tells itself
 _JOINER: Final = "\u200d"  # inside emoji
 
 
@@ -50,6 +56,7 @@ class Problem:
         fix: What to do about it; empty when the message already says it.
         line: The line of the file that `where` points into; empty if there is none to show.
         width: How many characters of it are meant.
+        guess: What may have been meant; it is looked for when the problem is shown.
     """
 
     code: str
@@ -59,6 +66,7 @@ class Problem:
     severity: Severity = Severity.ERROR
     line: str = ""
     width: int = 1
+    guess: Guess | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", _printable(hide_tokens(self.message)))
@@ -71,9 +79,18 @@ class Problem:
         return f"{place}  {self.severity} {self.code} {self.message}"
 
     def __str__(self) -> str:
+        told = self._guessed()
         more = f"more: netbird-tokens explain {self.code}"
-        last = f"   fix: {self.fix}   {more}" if self.fix else f"   {more}"
-        return "\n".join([self.headline, *self._snippet(), last])
+        last = f"   fix: {told.fix}   {more}" if told.fix else f"   {more}"
+        return "\n".join([told.headline, *self._snippet(), last])
+
+    def _guessed(self) -> Problem:
+        """The same, with what was probably meant, if anything was."""
+        likely = closest(self.guess.word, self.guess.known) if self.guess else None
+        if self.guess is None or likely is None:
+            return self
+        message = f'{self.message}; did you mean "{likely}"?'
+        return replace(self, message=message, fix=self.guess.fix.format(likely), guess=None)
 
     def _snippet(self) -> list[str]:
         if not self.line.strip():
@@ -94,12 +111,35 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     )
 
 
+def told(problems: Iterable[Shown]) -> Iterator[str]:
+    """Each problem as people see it; of one file the first ones, and how many more there are.
+
+    Warnings give way to errors.
+    """
+    for file, group in groupby(problems, key=_file):
+        found = list(group)
+        by_weight = sorted(range(len(found)), key=lambda index: _is_warning(found[index]))
+        yield from (str(found[index]) for index in sorted(by_weight[:MOST_SHOWN]))
+        left = len(found) - MOST_SHOWN
+        if left > 0:
+            where = f" in {_printable(file)}" if file else ""
+            yield f"and {left} more problem{'s' if left > 1 else ''}{where}"
+
+
+def _file(problem: Shown) -> str:
+    return problem.where.file if isinstance(problem, Problem) else ""
+
+
+def _is_warning(problem: Shown) -> bool:
+    return isinstance(problem, Problem) and problem.severity is Severity.WARNING
+
+
 def quoted(text: str) -> str:
     """Text as it is shown in a message: in quotes, on one line, not too long, no secret."""
-    plain = hide_tokens(text)
+    plain = hide_tokens(text[:_LOOKED_AT])
     if len(plain) > _LONGEST_VALUE:
         plain = plain[: _LONGEST_VALUE - 1] + "…"
-    return "".join(map(_visible, json.dumps(plain, ensure_ascii=False)))
+    return _made_visible(json.dumps(plain, ensure_ascii=False))
 
 
 def _window(line: str, start: int, width: int) -> tuple[str, str, str]:
@@ -114,7 +154,11 @@ def _window(line: str, start: int, width: int) -> tuple[str, str, str]:
 
 def _printable(text: str) -> str:
     """The text with nothing in it that could move the cursor or recolour the terminal."""
-    return "".join(map(_visible, text.replace("\t", "→")))
+    return _made_visible(text.replace("\t", "→"))
+
+
+def _made_visible(text: str) -> str:
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(char: str) -> str:

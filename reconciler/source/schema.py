@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any, Final, cast
 
 from jsonschema import ValidationError
 
-from reconciler.source.advice import closest, example, got, label, rewritten
+from reconciler.source.advice import example, got, label, rewritten
+from reconciler.source.guess import Guess
 from reconciler.source.nodes import Map, Node, descend, plain
 from reconciler.source.problems import Problem, quoted
 from reconciler.source.text import Source
@@ -37,7 +39,7 @@ def schema_problems(source: Source, root: Node, name: str) -> tuple[list[Problem
     """All that the schema finds wrong, and the ids of the nodes that are, or hold, something wrong."""
     problems: dict[Problem, None] = {}
     flawed: set[int] = set()
-    for error in prepared(_schema(name)).iter_errors(plain(root)):
+    for error in prepared(inlined(name)).iter_errors(plain(root)):
         path = tuple(error.absolute_path)
         flawed.update(id(descend(root, path[:length])) for length in range(len(path) + 1))
         problems.update(dict.fromkeys(_problems(source, root, error)))
@@ -55,13 +57,13 @@ def defaults(name: str, definition: str) -> dict[str, object]:
 
 
 @lru_cache
-def _schema(name: str) -> Schema:
+def inlined(name: str) -> Schema:
+    """A schema with each `$ref` replaced by what it names, and without what is not for us."""
     document = json.loads(schema_text(name))
     return cast("Schema", _inlined(document, document["definitions"]))
 
 
 def _inlined(part: Any, definitions: Schema) -> Any:
-    """The schema with each `$ref` replaced by what it names, and without what is not for us."""
     if isinstance(part, list):
         return [_inlined(item, definitions) for item in part]
     if not isinstance(part, dict):
@@ -95,17 +97,10 @@ def _forbidden_name(source: Source, node: Node, schema: Schema, error: Validatio
 
 def _unknown_keys(source: Source, node: Node, known: Schema) -> Iterator[Problem]:
     pairs = node.pairs if isinstance(node, Map) else {}
+    fix = f"remove it; known keys: {', '.join(known)}"
     for key in pairs.keys() - known.keys():
-        message, span = f"unknown key {quoted(key)}", pairs[key].key.span
-        likely = closest(key, known)
-        if likely:
-            yield source.problem(
-                "NB104", span, f'{message}; did you mean "{likely}"?', f"rename the key to {likely}"
-            )
-        else:
-            yield source.problem(
-                "NB104", span, message, f"remove it; known keys: {', '.join(known)}"
-            )
+        problem = source.problem("NB104", pairs[key].key.span, f"unknown key {quoted(key)}", fix)
+        yield replace(problem, guess=Guess(key, known, "rename the key to {}"))
 
 
 def _missing_keys(source: Source, node: Node, schema: Schema) -> Iterator[Problem]:
@@ -125,12 +120,11 @@ def _wrong_value(
     choices = schema.get("enum", ())
     wanted = schema.get("errorMessage") or _wanted(schema, choices)
     message = f"{label(path)} {wanted}{got(node, of_kind=error.validator != 'type')}"
-    likely = closest(str(plain(node)), choices)
-    if likely:
-        message = f'{message}; did you mean "{likely}"?'
-        return source.problem("NB107", node.span, message, f"write {likely}")
     code = "NB106" if error.validator == "type" else "NB107"
-    return source.problem(code, node.span, message, _fix(node, path[-1], schema))
+    problem = source.problem(code, node.span, message, _fix(node, path[-1], schema))
+    if not choices:
+        return problem
+    return replace(problem, guess=Guess(str(plain(node)), choices, "write {}"))
 
 
 def _fix(node: Node, step: str | int, schema: Schema) -> str:

@@ -100,20 +100,18 @@ class _Composer:
 
     def _map(self, span: Span, depth: int) -> Map:
         pairs: dict[str, Pair] = {}
-        merges: list[Node] = []
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
             if not isinstance(key, Scalar):
                 self._report("NB109", key.span, "a key must be text", "write the key as plain text")
-            elif key.text == _MERGE:
-                merges.append(value)
             elif key.text in pairs:
                 self._duplicate(key, pairs[key.text].key)
             else:
                 pairs[key.text] = Pair(key, value)
-        for merge in merges:
-            self._merge(merge, pairs)
+        merge = pairs.pop(_MERGE, None)
+        if merge:
+            self._merge(merge.value, pairs)
         return Map(pairs, span)
 
     def _merge(self, merge: Node, pairs: dict[str, Pair]) -> None:
@@ -127,7 +125,8 @@ class _Composer:
 
     def _duplicate(self, key: Scalar, first: Scalar) -> None:
         message = f"duplicate key {quoted(key.text)}, first written in line {first.span.line}"
-        self._report("NB103", key.span, message, "remove one of the two")
+        fix = "write <<: [*a, *b]" if key.text == _MERGE else "remove one of the two"
+        self._report("NB103", key.span, message, fix)
 
     def _alias(self, anchor: str, span: Span) -> Node:
         known = self._anchors.get(anchor)

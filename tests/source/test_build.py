@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType, FunctionType
 
 import pytest
 from conftest import HEAD, KEYS, TODAY, Load
@@ -31,6 +35,8 @@ from reconciler.core.tokens import TokenId, UserId
 from reconciler.errors import ExitCode, InputError
 from reconciler.source.build import Loaded, load_set
 from reconciler.source.config import Config, default_config
+from reconciler.source.guess import closest
+from reconciler.source.problems import MOST_SHOWN, Problem, told
 
 DESIGN_EXAMPLE = """\
 # yaml-language-server: $schema=../schemas/tokenset.v1.schema.json
@@ -417,6 +423,88 @@ def test_a_misspelled_key_is_recognised(load: Load, key: str, likely: str) -> No
     with pytest.raises(InputError) as caught:
         load(f"tokens: [{{name: a, {key}: 1}}]")
     assert headlines(caught)[0].endswith(f'unknown key "{key}"; did you mean "{likely}"?')
+
+
+def wrong_keys(load: Load, count: int) -> tuple[Problem, ...]:
+    with pytest.raises(InputError) as caught:
+        load("tokens: [{name: a}]\n" + "".join(f"defualts{number}: 1\n" for number in range(count)))
+    return caught.value.problems
+
+
+@contextmanager
+def calls(function: FunctionType) -> Iterator[list[None]]:
+    """Grows by one with each call of the function."""
+    seen: list[None] = []
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is function.__code__:
+            seen.append(None)
+
+    sys.setprofile(watch)
+    try:
+        yield seen
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize("count", [51, 2000])
+def test_of_many_problems_the_first_are_told_and_the_rest_counted(load: Load, count: int) -> None:
+    with calls(closest) as guesses:
+        problems = wrong_keys(load, count)
+        shown = list(told(problems))
+    assert (len(problems), len(shown), len(guesses)) == (count, MOST_SHOWN + 1, MOST_SHOWN)
+    assert 'unknown key "defualts49"; did you mean "defaults"?' in shown[-2]
+    left = count - MOST_SHOWN
+    assert shown[-1] == f"and {left} more problem{'s' if left > 1 else ''} in t.yaml"
+
+
+def test_as_many_problems_as_are_told_are_all(load: Load) -> None:
+    assert list(told(wrong_keys(load, MOST_SHOWN))) == list(map(str, wrong_keys(load, MOST_SHOWN)))
+
+
+def test_no_error_hides_behind_warnings(load: Load) -> None:
+    past = "".join(f"  - {{name: t{number}, expires_on: 2020-01-01}}\n" for number in range(80))
+    with pytest.raises(InputError) as caught:
+        load(f"tokens:\n{past}  - {{name: a, expires_in: 0}}\n")
+    *shown, error, rest = told(caught.value.problems)
+    assert ("NB107" in error, rest) == (True, "and 31 more problems in t.yaml")
+    assert ["NB250" in each for each in shown] == [True] * (MOST_SHOWN - 1)
+
+
+def test_each_file_has_its_own_first_problems(load_paths: Load) -> None:
+    wrong = HEAD + "tokens: [{name: %s}]\n" + "".join(f"k{number}: 1\n" for number in range(60))
+    for name in ("a", "b"):
+        Path(f"{name}.yaml").write_text(wrong % name, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_paths(".")
+    rest = [each for each in told(caught.value.problems) if each.startswith("and ")]
+    assert rest == ["and 10 more problems in a.yaml", "and 10 more problems in b.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("written", "field"),
+    [
+        ('name: "a\\n"', "name"),
+        ('name: a, user: "ci\\n"', "user"),
+        ('name: a, adopt: "d1q2k3c6n88s73f0q1g0\\n"', "adopt"),
+        ('name: a, renew_before: "33%\\n"', "renew_before"),
+        ('name: a, expires_on: "2026-12-31\\n"', "expires_on"),
+        ('name: a, previously: ["b\\n"]', "previously"),
+    ],
+)
+def test_a_newline_at_the_end_is_part_of_the_value(load: Load, written: str, field: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(f"tokens: [{{{written}}}]\n")
+    assert f'"{field}" must be' in headlines(caught)[0]
+
+
+def test_a_set_name_and_a_pattern_of_names_end_with_no_newline(load: Load) -> None:
+    with pytest.raises(InputError) as caught:
+        load(HEAD.replace("platform", '"platform\\n"').encode() + b"tokens: [{name: a}]\n")
+    assert [line.split()[2] for line in headlines(caught)] == ["NB107"]
+    with pytest.raises(InputError) as caught:
+        load("tokens: [{name: a}]\nunmanaged:\n  ignore:\n    - |\n      laptop-*\n")
+    assert 'must be text such as laptop-*, not "laptop-*\\n"' in headlines(caught)[0]
 
 
 def test_a_value_that_is_refused_does_not_hide_other_problems(load: Load) -> None:

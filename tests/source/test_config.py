@@ -137,13 +137,13 @@ def test_an_http_lock(path: Path) -> None:
         ),
         (
             "live_name: '{set}'",
-            'error NB107 "live_name" must be text with {name}, and no other braces than {name} and'
-            ' {set}, not "{set}"',
+            'error NB107 "live_name" must be text with {name}, no other braces than {name} and'
+            ' {set}, and no control character, not "{set}"',
         ),
         (
             "live_name: '{name}{user}'",
-            'error NB107 "live_name" must be text with {name}, and no other braces than {name} and'
-            ' {set}, not "{name}{user}"',
+            'error NB107 "live_name" must be text with {name}, no other braces than {name} and'
+            ' {set}, and no control character, not "{name}{user}"',
         ),
         (
             "management_url: netbird.example",

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from reconciler.source.codes import CODES
 from reconciler.source.schema import schema_text
+from reconciler.source.validator import prepared
 
 NAMES = ["tokenset.v1", "config.v1"]
+ALL = [*NAMES, "plan.v1", "report.v1"]
 SOURCE = Path(__file__).parents[2] / "reconciler" / "source"
 
 
@@ -35,6 +39,16 @@ def fields(part: Any, definitions: Any, path: str = "") -> Iterator[tuple[str, A
     for key in part.keys() - {"if"}:
         for inner in part[key] if isinstance(part[key], list) else [part[key]]:
             yield from fields(inner, definitions, f"{path}.{key}")
+
+
+def patterns(part: Any) -> set[str]:
+    """Every pattern anywhere in a schema."""
+    if isinstance(part, list):
+        return set().union(*map(patterns, part))
+    if not isinstance(part, dict):
+        return set()
+    own = {part["pattern"]} if isinstance(part.get("pattern"), str) else set()
+    return own.union(*map(patterns, part.values()))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,6 +75,29 @@ def test_examples_and_defaults_fit_their_own_fields(name: str) -> None:
         validator = Draft7Validator({**field, "definitions": whole["definitions"]})
         for value in [*field["examples"], *([field["default"]] if "default" in field else [])]:
             assert validator.is_valid(value), (path, value)
+
+
+MULTI_LINE = {r"^[^\u0000]*$"}  # a word of a command may be a script
+
+
+@pytest.mark.parametrize("pattern", sorted(set().union(*(patterns(schema(name)) for name in ALL))))
+@settings(max_examples=10)
+@given(data=st.data())
+def test_no_pattern_lets_a_newline_follow(pattern: str, data: st.DataObject) -> None:
+    assert (pattern[0], pattern[-1]) == ("^", "$")
+    text = data.draw(st.from_regex(pattern[1:-1], fullmatch=True))
+    field = prepared({"pattern": pattern})
+    assert field.is_valid(text)
+    assert field.is_valid(text + "\n") is (pattern in MULTI_LINE)
+    assert not field.is_valid("\0" + text)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_patterns_mean_the_same_to_every_editor_and_language(name: str) -> None:
+    differing = re.compile(
+        r"\\(?!u[0-9a-f]{4})[a-zA-Z]|\(\?|[*+?}][+?]"
+    )  # classes, lookaround, greed
+    assert [each for each in patterns(schema(name)) if differing.search(each)] == []
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,13 @@ def test_merged_keys_yield_to_own_keys_and_earlier_ones_win() -> None:
     assert plain(parsed(text)) == [{"x": 1, "y": 1}, {"y": 2, "z": 2}, {"x": 3, "y": 1, "z": 2}]
 
 
+def test_two_merges_are_one_key_twice(load: Load) -> None:
+    text = "tokens:\n  - &a {name: a}\n  - &b {name: b}\n  - <<: *a\n    <<: *b\n    name: c\n"
+    assert refusals(load, text) == [
+        't.yaml:8:5  error NB103 duplicate key "<<", first written in line 7'
+    ]
+
+
 def test_a_quoted_merge_sign_is_no_key_of_ours(load: Load) -> None:
     assert refusals(load, 'tokens: [{name: a}]\n"<": 1\n') == [
         't.yaml:5:1  error NB104 unknown key "<"'
