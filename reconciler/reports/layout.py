@@ -27,6 +27,8 @@ def padded(text: str, width: int) -> str:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of whole words, each at most so wide where its words allow it."""
+    if columns(text) <= width:
+        return [text]
     lines: list[str] = []
     for word in text.split(" "):
         if lines and columns(lines[-1]) + 1 + columns(word) <= width:
