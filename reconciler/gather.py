@@ -15,15 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+from reconciler.core.people import Directory
 from reconciler.core.ports import SinkReader, TokenReader
 from reconciler.core.receipts import Address, Inventory, SinkName, receipt_of
 from reconciler.core.spec import TokenSet, TokenSpec, Tombstone
-from reconciler.core.tokens import Listing, Unread, User, UserId
+from reconciler.core.tokens import Listing, Unread, UserId
 from reconciler.core.world import Requests, World
-from reconciler.errors import ApiError, BadAnswer, Gone, InputError, SinkUnread, Unauthenticated
+from reconciler.errors import ApiError, Gone, InputError, SinkUnread, Unauthenticated
 
 CONCURRENCY: Final = 8
-_CURRENT: Final = "current"
 
 _Entry = TokenSpec | Tombstone
 _Wanted = TypeVar("_Wanted", TokenSpec, Tombstone)
@@ -47,13 +47,13 @@ def gather(wanted: TokenSet, sources: Sources) -> World:
     """Read everything once.
 
     Raises:
-        ApiError: The user list could not be read: without it nobody knows who we are.
+        ApiError: The user list could not be read, or does not say who we are.
         InputError: Two entries turn out to name one token of one user.
     """
     users = sources.api.users()
     now = sources.api.server_time()
-    principal = _principal(users)
-    resolved, unresolved = _resolve(wanted, _Directory(users, principal))
+    people = Directory(users)
+    resolved, unresolved = _resolve(wanted, people)
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         inventories = {
             name: pool.submit(_inventory, sink, _keys(wanted, name))
@@ -67,9 +67,9 @@ def gather(wanted: TokenSet, sources: Sources) -> World:
     return World(
         wanted=resolved,
         server=sources.server,
-        principal=principal,
+        principal=people.principal.id,
         now=now,
-        users={user.id: user for user in users},
+        users=people.by_id,
         live=live | unresolved,
         sinks=sinks,
         requests=sources.requests,
@@ -99,49 +99,11 @@ def _listing(api: TokenReader, user: UserId) -> Listing:
         return Unread(error.message)
 
 
-def _principal(users: Sequence[User]) -> UserId:
-    current = [user.id for user in users if user.is_current]
-    if len(current) != 1:
-        raise BadAnswer(
-            f"GET /api/users marks {len(current)} users as the current one, expected 1",
-            hint="check that the management URL leads to NetBird itself",
-        )
-    return current[0]
-
-
-class _Directory:
-    """Finds users by what people write: `current`, an id, or the one service user of a name."""
-
-    def __init__(self, users: Sequence[User], principal: UserId) -> None:
-        self._principal = principal
-        self._ids = {user.id for user in users}
-        self._services: dict[str, list[UserId]] = {}
-        for user in users:
-            if user.is_service_user:
-                self._services.setdefault(user.name, []).append(user.id)
-
-    def find(self, written: str) -> UserId | Unread:
-        if written == _CURRENT:
-            return self._principal
-        if written in self._ids:
-            return UserId(written)
-        match sorted(self._services.get(written, ())):
-            case [one]:
-                return one
-            case []:
-                return Unread(f"no user has the id and no service user the name {written!r}")
-            case several:
-                ids = ", ".join(several)
-                return Unread(
-                    f"{len(several)} service users are named {written!r}: write one of {ids}"
-                )
-
-
-def _resolve(wanted: TokenSet, users: _Directory) -> tuple[TokenSet, dict[UserId, Listing]]:
+def _resolve(wanted: TokenSet, people: Directory) -> tuple[TokenSet, dict[UserId, Listing]]:
     unresolved: dict[UserId, Listing] = {}
 
     def known(entry: _Wanted) -> _Wanted:
-        found = users.find(entry.user)
+        found = people.find(entry.user)
         if isinstance(found, Unread):
             unresolved[entry.user] = found
             return entry

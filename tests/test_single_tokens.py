@@ -7,7 +7,7 @@ import json
 import pytest
 from staging import SECRET, Stage
 
-from reconciler.emulator import Fault, Status
+from reconciler.emulator import Fault, Raw, Status
 
 
 def test_list_shows_our_own_tokens_or_those_of_a_service_user(stage: Stage) -> None:
@@ -29,6 +29,27 @@ def test_two_service_users_of_one_name_need_an_id(stage: Stage) -> None:
     ran = stage.run("list", "--user-id", "ci-bot")
     assert ran.code == 3
     assert stage.bot in ran.err
+
+
+NOBODY = {"id": "x", "name": "n", "role": "admin", "is_service_user": True, "is_current": False}
+
+
+@pytest.mark.parametrize("users", [None, [], [NOBODY], [{**NOBODY, "is_current": True}] * 2])
+@pytest.mark.parametrize(
+    "command",
+    ["list", "inspect d1k2m3n4o5p6q7r8s9t0", "create --name x --show-once",
+     "revoke d1k2m3n4o5p6q7r8s9t0 --yes", "import", "plan",
+     "apply --yes", "doctor", "list --user-id x", "import --user-id x"],
+)  # fmt: skip
+def test_a_server_that_does_not_say_who_we_are(stage: Stage, command: str, users: object) -> None:
+    stage.tokens_file("name: a")
+    answer = Raw(200, "application/json", json.dumps(users).encode())
+    stage.emulator.faults.add(Fault(answer, path="/api/users", times=None))
+    ran = stage.run(*command.split())
+    assert ran.code == 1
+    assert "users as the current one, expected 1" in ran.err + ran.out
+    assert stage.writes() == []
+    assert "kind: TokenSet" not in ran.out
 
 
 def test_inspect_finds_a_token_by_its_id_alone(stage: Stage) -> None:

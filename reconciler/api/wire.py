@@ -24,6 +24,10 @@ HINT: Final = "is management_url the API of a NetBird server, and is nothing rew
 _TIMESTAMP: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
+_TOKEN_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+"""The server's are 20 of `[0-9a-v]` (§1.1). They are printed and sent, so nothing much stranger passes."""
+_YEARS: Final = range(2000, 9000)
+"""A server that is older or newer has no clock; and from its time we count years ahead."""
 _ZERO_YEARS: Final = ("0001-", "0000-")  # the zero time is still in year 0 west of Greenwich
 
 
@@ -86,7 +90,7 @@ def minted(raw: object, user: UserId) -> Minted:
 def minted_id(raw: object) -> TokenId | None:
     """The id in an answer that `minted` refused, if it holds that much."""
     match raw:
-        case {"personal_access_token": {"id": str(found)}}:
+        case {"personal_access_token": {"id": str(found)}} if _TOKEN_ID.fullmatch(found):
             return TokenId(found)
         case _:
             return None
@@ -109,13 +113,17 @@ def events(raw: object) -> tuple[Event, ...]:
 
 
 def http_date(text: str) -> datetime:
-    """A `Date` header, UTC. Raises BadAnswer."""
+    """A `Date` header, UTC. Raises BadAnswer, also for a time that no server can have."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.tzinfo is None:
         raise BadAnswer("the server's answer has no readable Date header", hint=HINT)
+    if moment.year not in _YEARS:
+        raise BadAnswer(
+            f"the server's Date header is of the year {moment.year}", hint="set the server's clock"
+        )
     return moment.astimezone(UTC)
 
 
@@ -133,6 +141,12 @@ class _Item:
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise _unlike(f"{self.where}.{key}", value, "one of valid Unicode")
         return value
+
+    def token_id(self) -> TokenId:
+        value = self.text("id")
+        if not _TOKEN_ID.fullmatch(value):
+            raise _unlike(f"{self.where}.id", value, "the id of a token")
+        return TokenId(value)
 
     def flag(self, key: str) -> bool:
         value = self.fields.get(key)
@@ -157,7 +171,7 @@ class _Item:
 def _token(item: _Item, user: UserId) -> LiveToken:
     used = item.instant("last_used") if item.fields.get("last_used") is not None else NEVER
     return LiveToken(
-        id=TokenId(item.text("id")),
+        id=item.token_id(),
         user=user,
         name=item.text("name"),
         created_by=UserId(item.text("created_by")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 from collections.abc import Sequence
 
@@ -34,7 +35,9 @@ def run(argv: Sequence[str]) -> int:
     except click.exceptions.Exit as ending:
         return ending.exit_code
     except click.ClickException as error:
-        error.show(file=sys.stderr)
+        said = io.StringIO()
+        error.show(file=said)
+        _say(said.getvalue().rstrip("\n"))
         return ExitCode.USAGE
     except NetbirdTokensError as error:
         _say(_told(error))
@@ -64,4 +67,6 @@ def _next(code: ExitCode) -> list[str]:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    from reconciler.cli.options import desk  # noqa: PLC0415 - see _told
+
+    desk().note(text)

@@ -9,8 +9,9 @@ from typing import Final
 
 from reconciler.commands.desk import Desk
 from reconciler.core.keys import KeyRule
+from reconciler.core.people import CURRENT, Directory
 from reconciler.core.receipts import SetName, SinkName
-from reconciler.core.tokens import MAX_DAYS, LiveToken, User
+from reconciler.core.tokens import MAX_DAYS, LiveToken, Unread, User
 from reconciler.errors import ExitCode, UsageError
 from reconciler.reports.escape import terminal, yaml
 from reconciler.source.schema import schema_text
@@ -25,8 +26,8 @@ def import_tokens(parts: Parts, desk: Desk, users: tuple[str, ...], name: str) -
     """Print a token file for what is live, so that `plan` finds nothing to do."""
     sink = _USUAL if _USUAL in parts.keys else min(parts.keys)
     with parts.reader() as api:
-        known, now = api.users(), api.server_time()
-        chosen = _chosen(known, users)
+        people, now = Directory(api.users()), api.server_time()
+        chosen = _chosen(people, users)
         listed = {user: api.tokens(user.id) for user in chosen}
     defaults = [f"user: {_spelled(chosen[0])}"] if len(chosen) == 1 else []
     defaults += [f"sinks: [{sink}]"] if sink != _USUAL else []
@@ -46,14 +47,13 @@ def import_tokens(parts: Parts, desk: Desk, users: tuple[str, ...], name: str) -
     return ExitCode.OK
 
 
-def _chosen(known: Sequence[User], wanted: Sequence[str]) -> list[User]:
-    if not wanted:
-        return [user for user in known if user.is_current]
-    found = [u for u in known if u.id in wanted or (u.is_service_user and u.name in wanted)]
-    missing = set(wanted) - {u.id for u in found} - {u.name for u in found}
-    if missing:
-        raise UsageError(f"no user has the id or name {min(missing)!r}", hint="see `list --help`")
-    return sorted(found, key=lambda user: user.id)
+def _chosen(people: Directory, wanted: Sequence[str]) -> list[User]:
+    """Whose tokens, each user once; our own where nobody is named. Raises UsageError."""
+    found = [people.find(written) for written in wanted or (CURRENT,)]
+    for each in found:
+        if isinstance(each, Unread):
+            raise UsageError(each.why, hint="see the ids in the NetBird dashboard")
+    return [user for id_, user in sorted(people.by_id.items()) if id_ in found]
 
 
 def _spelled(user: User) -> str:

@@ -9,6 +9,7 @@ from reconciler.commands import saved
 from reconciler.core.changes import Effect
 from reconciler.core.plan import Plan as Made
 from reconciler.core.plan import decision
+from reconciler.core.secret import hide_tokens
 from reconciler.core.subjects import action_of
 from reconciler.errors import PlanMismatch
 from reconciler.reports.document import Plan, moment
@@ -68,4 +69,4 @@ def _check(document: Plan, found: Made) -> None:
 
 
 def _key(decided: list[object]) -> str:
-    return json.dumps(decided)
+    return hide_tokens(json.dumps(decided))

@@ -1,4 +1,7 @@
-"""Where a command speaks and listens: results to stdout, everything else to stderr."""
+"""Where a command speaks and listens: results to stdout, everything else to stderr.
+
+What is said here may quote anybody, so all of it passes `escape.harmless`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from reconciler.errors import Unconfirmed
+from reconciler.reports.escape import harmless
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,20 @@ class Desk:
 
     def show(self, text: str) -> None:
         """Print a result."""
-        self.out.write(text if text.endswith("\n") else f"{text}\n")
-        self.out.flush()
+        self._write(self.out, harmless(text).removesuffix("\n"))
+
+    def show_once(self, secret: str) -> None:
+        """Print a secret; for `create --show-once` alone."""
+        self._write(self.out, secret)
 
     def note(self, text: str) -> None:
         """Say something about the run."""
-        self.err.write(f"{text}\n")
-        self.err.flush()
+        self._write(self.err, harmless(text))
+
+    @staticmethod
+    def _write(stream: TextIO, text: str) -> None:
+        stream.write(f"{text}\n")
+        stream.flush()
 
     def confirm(self, question: str, *, flag: str = "--yes") -> None:
         """Go on only if a person says so.
@@ -44,5 +55,5 @@ class Desk:
                 "this needs a yes, and nobody is there to ask; nothing was changed",
                 hint=f"add {flag} to go on without a question",
             )
-        if not self.ask(question):
+        if not self.ask(harmless(question)):
             raise Unconfirmed("declined; nothing was changed")

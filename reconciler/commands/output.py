@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.commands.desk import Desk
 from reconciler.errors import ExitCode, Unwritten, UsageError
-from reconciler.reports.escape import terminal
+from reconciler.reports.escape import harmless, terminal
 from reconciler.reports.style import Style
 
 Renderers = Mapping[str, Callable[[Style], str]]
@@ -84,6 +84,7 @@ def write(path: Path, content: str) -> None:
 
     A symbolic link stays, and the file that it leads to is replaced. Raises Unwritten.
     """
+    content = harmless(content)
     try:
         if is_stream(path):
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "w", encoding="utf-8") as end:

@@ -12,6 +12,7 @@ from reconciler.core.plan import Plan
 from reconciler.engine import Engine
 from reconciler.errors import ExitCode
 from reconciler.reports import json, run_text
+from reconciler.reports.escape import harmless
 from reconciler.reports.lines import Labels
 from reconciler.signals import Interrupts
 from reconciler.source.config import Hooks
@@ -26,7 +27,7 @@ def carry_out(
     """
     labels, style = Labels(record.document(plan)), record.output.style
 
-    interrupts = Interrupts(lambda: engine.in_flight(), let_go)  # noqa: PLW0108 - made before the engine
+    interrupts = Interrupts(lambda: tuple(map(harmless, engine.in_flight())), let_go)
     with interrupts:
         with counting(record.desk, len(plan.effects)) as ended:
 

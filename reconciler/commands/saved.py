@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from jsonschema import Draft7Validator
 
 from reconciler.core.plan import digest_of
+from reconciler.core.secret import hide_tokens
 from reconciler.errors import PlanMismatch, UsageError
 from reconciler.reports.document import Change, Plan, moment
 from reconciler.reports.lines import EFFECTS
@@ -51,7 +52,7 @@ def is_altered(plan: Plan) -> bool:
 def sealed(plan: Plan) -> Plan:
     """The plan with a digest of all that it says. It tells an accident or an edit, not a forger."""
     bare = {key: value for key, value in plan.items() if key != "digest"}
-    text = json.dumps(bare, sort_keys=True, separators=(",", ":"))
+    text = hide_tokens(json.dumps(bare, sort_keys=True, separators=(",", ":")))
     return {**plan, "digest": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.commands.desk import Desk
+from reconciler.core.people import Directory
 from reconciler.core.receipts import SetName
 from reconciler.core.tokens import User
 from reconciler.errors import ExitCode, Forbidden, InputError, NetbirdTokensError, UsageError
@@ -131,7 +132,7 @@ def _account(parts: Parts) -> Iterator[tuple[str, str | NetbirdTokensError]]:
     try:
         with parts.reader() as api:
             users, now = api.users(), api.server_time()
-        current = next(user for user in users if user.is_current)
+        current = Directory(users).principal
         yield "credential", f"{terminal(current.name or current.id)}, role {terminal(current.role)}"
         yield "role", _role(current)
         yield _clock(parts, now)

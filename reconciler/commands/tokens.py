@@ -11,10 +11,11 @@ from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output, Renderers, publish
 from reconciler.core.changes import Create, Target
 from reconciler.core.outcome import Status
+from reconciler.core.people import Directory
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Absent, Place, SinkName, receipt_of, version_of
 from reconciler.core.spec import ExpiresIn, Location, TokenSpec
-from reconciler.core.tokens import LiveToken, TokenId, User, UserId
+from reconciler.core.tokens import LiveToken, TokenId, Unread, User, UserId
 from reconciler.core.world import BY_HAND
 from reconciler.errors import ExitCode, Gone, GuardStop, SinkError, UsageError
 from reconciler.reports import json, tables
@@ -66,21 +67,16 @@ def _publish(
 
 
 def _owner(users: Sequence[User], written: str | None) -> UserId:
-    if written is None:
-        return next(user.id for user in users if user.is_current)
-    for user in users:
-        if user.id == written:
-            return user.id
-    named = [user.id for user in users if user.is_service_user and user.name == written]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        raise UsageError(
-            f"{len(named)} service users are named {written!r}", hint=f"use one id of {named}"
-        )
-    near = closest(written, [user.name for user in users if user.is_service_user])
+    """Whose tokens; our own where nobody is named. Raises UsageError, or BadAnswer if we are unknown."""
+    people = Directory(users)
+    found = people.principal.id if written is None else people.find(written)
+    if not isinstance(found, Unread):
+        return found
+    near = closest(written or "", people.service_names())
+    if near == written:  # it has several
+        raise UsageError(found.why)
     hint = f"did you mean {near!r}?" if near else "see the ids in the NetBird dashboard"
-    raise UsageError(f"no user has the id and no service user the name {written!r}", hint=hint)
+    raise UsageError(found.why, hint=hint)
 
 
 def _find(
@@ -132,7 +128,7 @@ def _shown_once(_: Parts, desk: Desk, api: HttpTokenApi, owner: UserId, wish: Wi
     token = minted.token
     desk.note(f"created {terminal(token.name)}  {token.id}  expires {token.expires_at:%Y-%m-%d}")
     desk.note("the next line is the only copy of its secret:")
-    desk.show(minted.secret.reveal())
+    desk.show_once(minted.secret.reveal())
     return ExitCode.OK
 
 

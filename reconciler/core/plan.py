@@ -27,6 +27,7 @@ from reconciler.core.changes import (
 from reconciler.core.ledger import Ledger
 from reconciler.core.reasons import Cause, Reason
 from reconciler.core.receipts import SetName
+from reconciler.core.secret import hide_tokens
 from reconciler.core.subjects import action_of, name_of, places_of, refs_of, token_of, user_of
 from reconciler.core.tokens import UserId
 
@@ -183,7 +184,8 @@ def _is_asked_for(effect: Effect) -> bool:
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    """Of what a saved plan can say: somebody may have given a token a secret for a name."""
+    text = hide_tokens(json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":")))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

@@ -14,6 +14,26 @@ _INSTEAD: Final = {"<": "&lt;", "@": "@&#8203;", "#": "#&#8203;"}
 """A blank of no width ends what would be a mention, even where an entity for the sign would not."""
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Co"})
 _UNUSUAL: Final = re.compile(r"[^\n\x20-\x7e]")
+_COLOUR_OR_UNUSUAL: Final = re.compile(r"\x1b\[(?:[01]|1;31|3[1-6])m|[^\n\x20-\x7e\u200d]")
+"""The colours are ours (`Style.paint`); the joiner holds emoji together, and carets below them in place."""
+_HASHES: Final = re.compile(r"#(?=#\w*\[)")
+"""`##[`, `##vso[`: GitHub and Azure read these as a command wherever they stand in a line."""
+_COLONS: Final = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+"""`::`: GitHub and Forgejo read a line as a command that begins so, blanks aside."""
+
+
+def harmless(text: str) -> str:
+    """A whole text on its way out: it tells no token, steers no terminal and commands no CI system.
+
+    The one door for all that leaves, whatever was forgotten in its place. Line ends and our colours pass.
+    """
+    if not _is_plain(text):
+        text = _COLOUR_OR_UNUSUAL.sub(
+            lambda found: found[0] if found[0][1:] else _seen(found[0]), text
+        )
+    if "::" in text:
+        text = _COLONS.sub(r"\1\\x3a", text)
+    return hide_tokens(_HASHES.sub(r"\\x23", text))
 
 
 def terminal(text: str) -> str:
@@ -34,14 +54,21 @@ def code_span(text: str) -> str:
 
 
 def json(text: str) -> str:
-    """The same JSON, with everything that cannot be seen written as an escape."""
-    return _UNUSUAL.sub(lambda found: _escaped(found[0]), text)
+    """The same JSON without tokens, and with escapes for what cannot be seen or commands a CI system."""
+    if not _is_plain(text):
+        text = _UNUSUAL.sub(lambda found: _escaped(found[0]), text)
+    return hide_tokens(_HASHES.sub(r"\\u0023", text))
 
 
 def yaml(text: str) -> str:
     """A YAML scalar: JSON's strings are YAML's, but not its way to write what lies beyond four digits."""
-    quoted = _json.dumps(text, ensure_ascii=False)
+    quoted = _HASHES.sub(r"\\u0023", _json.dumps(text, ensure_ascii=False))
     return _UNUSUAL.sub(lambda found: _escaped(found[0], pairs=False), quoted)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether there is nothing in it but letters and line ends; much faster than to look for the rest."""
+    return text.replace("\n", "").isprintable()
 
 
 def _escaped(char: str, *, pairs: bool = True) -> str:

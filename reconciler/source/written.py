@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.core.people import CURRENT
 from reconciler.core.receipts import SetName, SinkName
 from reconciler.core.spec import Location
 from reconciler.core.tokens import UserId
@@ -13,7 +14,6 @@ from reconciler.source.document import Document
 from reconciler.source.nodes import Map, Node, Scalar, Seq, plain
 from reconciler.source.problems import START, Problem, Severity, Span
 
-CURRENT: Final = UserId("current")
 LOCAL: Final = SinkName("local")
 _NOTHING: Final = Map({}, START)
 _RIVALS: Final = {"expires_in": "expires_on", "expires_on": "expires_in"}

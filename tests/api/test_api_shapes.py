@@ -103,10 +103,20 @@ def test_a_token_that_was_never_used(missing: dict[str, str]) -> None:
     assert wire.token({**TOKEN, **missing}, BOT).last_used is None
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "Sun, 01 Mar 2026 12:00:00 -0000", "1 2 3 4 5"])
-def test_a_date_header_that_is_no_instant(text: str) -> None:
-    with pytest.raises(BadAnswer):
+@pytest.mark.parametrize("text", ["", "yesterday", "Sun, 01 Mar 2026 12:00:00 -0000", "1 2 3 4 5",
+                                  "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200",
+                                  "Thu, 01 Jan 1970 00:00:00 GMT"])  # fmt: skip
+def test_a_date_header_that_is_no_instant_or_none_that_a_server_has(text: str) -> None:
+    with pytest.raises(BadAnswer, match="Date") as odd:
         wire.http_date(text)
+    assert odd.value.hint
+
+
+@pytest.mark.parametrize("id_", ["", "a b", "\x1b[2J", "a/b", "..", "x" * 65, "d1k2m3n4o5p6q7r8s9t0\n", "ä"])
+def test_an_id_that_no_server_gives_a_token(id_: str) -> None:
+    with pytest.raises(BadAnswer, match=r"token\.id is a string, not the id of a token"):
+        wire.token({**TOKEN, "id": id_}, BOT)
+    assert wire.minted_id({"personal_access_token": {"id": id_}}) is None
 
 
 # Objects
