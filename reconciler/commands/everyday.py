@@ -46,10 +46,15 @@ def plan(
     output.check(*([out] if out else []))
     found = _look(parts, desk, requests)
     shown = json.plan_document(found)
-    renderers = plan_renderers(shown, lambda: json.detailed(shown), saved=out is not None)
+
+    def whole() -> document.Plan:
+        full = json.detailed(shown)
+        return full if out is None else saved.sealed(full)
+
+    renderers = plan_renderers(shown, whole, saved=out is not None)
     code = publish(desk, renderers, output, verdict.of_plan(found, detailed=detailed))
     if out is not None:
-        write(out, json.dumps(saved.sealed(json.detailed(shown))))
+        write(out, json.dumps(whole()))
     if out is not None and found.effects:
         desk.note(f"next: `netbird-tokens apply {out}` carries out exactly this, or nothing")
     elif desk.interactive and found.effects:

@@ -61,9 +61,9 @@ def decisions(plan: Plan) -> list[list[object]]:
     return [
         [
             *(c["action"], c["user"]["id"], c["name"], c["reason"]["code"], c["tokens"]),
-            *(sorted(c["places"]), _asked(c), c["old"]["revoked_at_once"] if c["old"] else []),
+            *(sorted(c.get("places", [])), _asked(c), old["revoked_at_once"] if old else []),
         ]
-        for c in plan["changes"]
+        for c, old in ((change, change.get("old")) for change in plan["changes"])
         if c["action"] in EFFECTS
     ]
 
