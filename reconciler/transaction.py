@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.core.changes import Mint, Renew, Target
@@ -45,6 +45,7 @@ class Ports:
         proves: Whether the server accepts a secret; None when the config does not ask for the proof.
         clock: Seconds from any start; for intervals within this run.
         pause: Waits so many seconds.
+        deploys: Whether a deploy hook is to run for each new secret; its receipt says so until it has.
     """
 
     api: TokenApi
@@ -52,6 +53,7 @@ class Ports:
     proves: Callable[[Secret], bool] | None = None
     clock: Callable[[], float] = awake_or_not
     pause: Callable[[float], None] = time.sleep
+    deploys: bool = False
 
 
 def mint(effect: Mint, ports: Ports) -> Result:
@@ -88,7 +90,7 @@ def _store(effect: Mint, minted: Minted, writes: _Writes, ports: Ports) -> Resul
     flaw = _flaw(effect, minted) or _lost_election(minted, writes, ports)
     if flaw:
         return _roll_back(effect, token, flaw, ports)
-    receipt = receipt_for(effect, minted)
+    receipt = replace(receipt_for(effect, minted), undeployed=ports.deploys)
     written: list[Target] = []
     for target in writes.targets:
         try:

@@ -111,7 +111,7 @@ def at_a_terminal(stage: Stage, answer: str, *argv: str) -> tuple[str, int]:
             said += os.read(terminal, 65536)
         except OSError:
             break
-        if b"actions?" in said and not answered:
+        if b"[y/N]" in said and not answered:
             os.write(terminal, answer.encode())
             answered = True
     return said.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -131,4 +131,6 @@ def test_10_hook(stage: Stage) -> None:
     stage.tokens_file("name: a")
     stage.config("hooks: {deploy: [['false']]}\n")
     assert stage.run("apply", "--yes").code == 10
+    assert stage.run("apply", "--yes").code == 10
+    stage.config("hooks: {deploy: [['true']]}\n")
     assert stage.run("apply", "--yes").code == 0

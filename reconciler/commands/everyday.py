@@ -10,6 +10,7 @@ from typing import Final
 
 from reconciler.commands import approval, saved, verdict
 from reconciler.commands.desk import Desk
+from reconciler.commands.hooks import Calls, left_for, named
 from reconciler.commands.output import Output, Renderers, publish, write
 from reconciler.commands.progress import waiting
 from reconciler.commands.record import Record, recorded
@@ -44,7 +45,7 @@ def plan(
 ) -> ExitCode:
     """Say what apply would do. Sends GETs only."""
     output.check(*([out] if out else []))
-    found = _look(parts, desk, requests)
+    found, calls = _look(parts, desk, requests)
     shown = json.plan_document(found)
 
     def whole() -> document.Plan:
@@ -52,7 +53,8 @@ def plan(
         return full if out is None else saved.sealed(full)
 
     renderers = plan_renderers(shown, whole, saved=out is not None)
-    code = publish(desk, renderers, output, verdict.of_plan(found, detailed=detailed))
+    judged = verdict.of_plan(found, detailed=detailed, calls=bool(calls.earlier))
+    code = publish(desk, renderers, output, judged)
     if out is not None:
         write(out, json.dumps(whole()))
     if out is not None and found.effects:
@@ -76,7 +78,7 @@ def plan_renderers(
 def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """Say what differs behind the file's back. Sends GETs only."""
     output.check()
-    found = _look(parts, desk, Requests())
+    found, _ = _look(parts, desk, Requests())
     shown, drifted = json.plan_document(found), json.drifted(found)
     renderers: Renderers = {
         "text": lambda style: text.drift(drifted, shown, style),
@@ -90,7 +92,7 @@ def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
 def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """One table of what is wanted, what is live and what the sinks hold. Sends GETs only."""
     output.check()
-    found = _look(parts, desk, Requests())
+    found, _ = _look(parts, desk, Requests())
     shown = json.plan_document(found)
     renderers: Renderers = {
         "text": lambda style: "\n\n".join(
@@ -183,20 +185,20 @@ def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: C
         with parts.lock(choice.command, desk.note) as let_go, parts.writer() as api:
             with waiting(desk, "reading tokens and sinks"):
                 world = parts.look(api, requests)
-            _warn_of_skew(parts, desk, world)
+            calls = _remark(parts, desk, world)
             whole = record.plan = make_plan(world)
             found = record.plan = choice.of(whole)
             record.say(text.plan(record.document(found), output.style))
             _stop(found)
-            if not found.effects:
+            if not found.effects and not calls.earlier:
                 return verdict.of_view(found)
             if choice.asks:
                 asked = time.monotonic()
-                desk.confirm(f"Carry out these {len(found.effects)} actions?")
+                desk.confirm(_question(found, calls))
                 if time.monotonic() - asked > _FRESH:
                     _check_again(found, choice.of(make_plan(parts.look(api, requests))))
             record.say("")
-            return carry_out(found, parts.ports(api), record, parts.config.hooks, let_go)
+            return carry_out(found, parts.ports(api), record, calls, let_go)
 
     return recorded(record, work)
 
@@ -215,18 +217,29 @@ def _stop(found: Plan) -> None:
         raise GuardStop(f"guard {first.id}: {first.text}; nothing was changed", hint=first.hint)
 
 
-def _look(parts: Parts, desk: Desk, requests: Requests) -> Plan:
+def _look(parts: Parts, desk: Desk, requests: Requests) -> tuple[Plan, Calls]:
     _warn(parts, desk)
     with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
         world = parts.look(api, requests)
-    _warn_of_skew(parts, desk, world)
-    return make_plan(world)
+    return make_plan(world), _remark(parts, desk, world)
 
 
-def _warn_of_skew(parts: Parts, desk: Desk, world: World) -> None:
+def _remark(parts: Parts, desk: Desk, world: World) -> Calls:
+    """Say what a plan does not: a clock that is off, and hooks that an earlier run has left to call."""
     skew = parts.skew(world.now)
     if skew is not None:
         desk.note(f"this machine's clock is {ago(skew)} off the server's; the server's counts")
+    calls = left_for(parts.config.hooks, world)
+    if calls.earlier:
+        desk.note(f"stored, but no deploy hook has succeeded for it yet: {named(calls.earlier)}")
+    return calls
+
+
+def _question(found: Plan, calls: Calls) -> str:
+    what = [f"Carry out these {len(found.effects)} actions"] if found.effects else []
+    hooks = [f"run the deploy hooks for {named(calls.earlier)}"] if calls.earlier else []
+    question = ", and ".join(what + hooks)
+    return f"{question[0].upper()}{question[1:]}?"
 
 
 def _warn(parts: Parts, desk: Desk) -> None:

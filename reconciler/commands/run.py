@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from reconciler.commands import hooks, verdict
 from reconciler.commands.progress import counting
@@ -15,17 +16,17 @@ from reconciler.reports import json, run_text
 from reconciler.reports.escape import harmless
 from reconciler.reports.lines import Labels
 from reconciler.signals import Interrupts
-from reconciler.source.config import Hooks
 from reconciler.transaction import Ports
 
 
 def carry_out(
-    plan: Plan, ports: Ports, record: Record, wanted: Hooks, let_go: Callable[[], str]
+    plan: Plan, ports: Ports, record: Record, calls: hooks.Calls, let_go: Callable[[], str]
 ) -> ExitCode:
     """Let the engine work, say what happens, keep it in the record, and judge it; `let_go` gives back
     the lock.
     """
     labels, style = Labels(record.document(plan)), record.output.style
+    ports = replace(ports, deploys=bool(calls.hooks.deploy))
 
     interrupts = Interrupts(lambda: tuple(map(harmless, engine.in_flight())), let_go)
     with interrupts:
@@ -40,7 +41,7 @@ def carry_out(
             record.began = True
             outcome = record.outcome = engine.apply(plan.effects)
         code = verdict.of_run(plan, outcome)
-        hooked = hooks.run(wanted, outcome, record.desk, code)
+        hooked = hooks.run(calls, outcome, ports, record.desk, code)
     if interrupts.code is not None and code not in (ExitCode.UNCERTAIN, ExitCode.ROLLED_BACK):
         return interrupts.code
     return hooked if code is ExitCode.OK else code

@@ -17,10 +17,10 @@ def of_view(plan: Plan) -> ExitCode:
     return ExitCode.STOPPED if plan.stops or held_up else ExitCode.OK
 
 
-def of_plan(plan: Plan, *, detailed: bool) -> ExitCode:
-    """For `plan`: differences count only if they were asked for."""
+def of_plan(plan: Plan, *, detailed: bool, calls: bool = False) -> ExitCode:
+    """For `plan`: what apply would do, `calls` of hooks too, counts only if that was asked for."""
     code = of_view(plan)
-    if code is ExitCode.OK and detailed and plan.effects:
+    if code is ExitCode.OK and detailed and (plan.effects or calls):
         return ExitCode.DIFFERENCES
     return code
 

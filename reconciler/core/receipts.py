@@ -55,6 +55,7 @@ class Receipt:
         fingerprint: Binds the receipt to the secret (`Secret.fingerprint`).
         predecessors: Every token this one replaced that was still alive then, so none is forgotten.
         protect: Outlives the entry in the file: removal takes two steps.
+        undeployed: A deploy hook is to run for this secret, and has not succeeded yet.
     """
 
     token: TokenRef
@@ -66,6 +67,7 @@ class Receipt:
     rotation: int = 0
     protect: bool = False
     predecessors: tuple[TokenRef, ...] = ()
+    undeployed: bool = False
 
     @property
     def address(self) -> Address:

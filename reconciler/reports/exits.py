@@ -117,11 +117,12 @@ EXITS: Final[Mapping[ExitCode, Exit]] = MappingProxyType(
         ),
         ExitCode.HOOK: Exit(
             "a hook failed",
-            retry=False,
-            next="Run the hook by hand: the tokens are in order, and the same command would not call it.",
+            retry=True,
+            next="Mend the hook if need be, then run the same command again; after `rotate`, run `apply`.",
             more="Every token is in order and every secret is stored, but a command under `hooks` in "
-            "the config failed, so a consumer may not have the new secret yet. Retry: no; with nothing "
-            "new stored, the next run would not call the hook. Run it by hand.",
+            "the config failed, so a consumer may not have the new secret yet. The receipts of these "
+            "secrets say so. Retry: yes; every apply, renew and rotate, on any machine, calls the deploy "
+            "hooks for what waits, until they succeed.",
         ),
         ExitCode.INTERRUPTED: Exit(
             "interrupted (Ctrl-C)", retry=True, next=_AGAIN, more=_INTERRUPTED

@@ -100,11 +100,11 @@ def _left(results: Iterable[Result], labels: Labels) -> Iterator[str]:
 
 def _causes(found: Report) -> Iterator[str]:
     """What no action failed at, and the exit code speaks of all the same."""
+    if found["exit"]["code"] == ExitCode.HOOK:
+        yield "A hook failed."
     if found["plan"] is None or not found["results"]:
         return
     if not found["plan"]["complete"]:
         yield "Not everything could be looked at; it is named above."
     if count := found["plan"]["summary"]["blocked"]:
         yield f"{count} {'change is' if count == 1 else 'changes are'} blocked; the plan above says why."
-    if found["exit"]["code"] == ExitCode.HOOK:
-        yield "A hook failed."

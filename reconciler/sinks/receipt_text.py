@@ -35,7 +35,7 @@ _FINGERPRINT: Final = re.compile(r"[a-z2-7]{16}")
 _REF_FIELDS: Final = frozenset({"token", "user"})
 _REGISTRATION_FIELDS: Final = frozenset({"v", "set", "server", "principal", "since"})
 _TIMES: Final = frozenset({"created_at", "expires_at"})
-_FLAGS: Final = frozenset({"rotation", "protect"})
+_FLAGS: Final = frozenset({"rotation", "protect", "undeployed"})
 _RECEIPT_FIELDS: Final = (
     _REF_FIELDS | _TIMES | _FLAGS | {"v", "set", "name", "fingerprint", "predecessors"}
 )
@@ -105,12 +105,14 @@ def receipt_to_json(receipt: Receipt) -> dict[str, object]:
         "rotation": receipt.rotation,
         "protect": receipt.protect,
         "predecessors": [{"token": ref.id, "user": ref.user} for ref in receipt.predecessors],
+        **({"undeployed": True} if receipt.undeployed else {}),
     }
 
 
 def receipt_from_json(data: object) -> Receipt:
     """The receipt that `receipt_to_json` wrote. Raises Garbled."""
-    fields = _Fields.of(data, _RECEIPT_FIELDS)
+    whole = {"undeployed": False, **data} if isinstance(data, dict) else data
+    fields = _Fields.of(whole, _RECEIPT_FIELDS)
     fields.check_version()
     return Receipt(
         token=fields.ref(),
@@ -124,6 +126,7 @@ def receipt_from_json(data: object) -> Receipt:
         predecessors=tuple(
             _Fields.of(each, _REF_FIELDS).ref() for each in fields.items("predecessors")
         ),
+        undeployed=fields.flag("undeployed"),
     )
 
 

@@ -76,6 +76,7 @@ def receipt(number: int, **changes: object) -> Receipt:
         fingerprint=secret(number).fingerprint(),
         rotation=number,
         protect=number % 2 == 1,
+        undeployed=number % 2 == 0,
         predecessors=(TokenRef(UserId("auth0|ci-bot"), TokenId(f"{number - 1:020d}")),),
     )
     return replace(whole, **changes)  # type: ignore[arg-type]  # names of its own fields

@@ -1,0 +1,157 @@
+"""Hooks: every stored secret gets its deploy hook, whatever comes in between, on whatever machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from staging import Stage, at_a_terminal, command
+
+from reconciler.emulator import Drop, Fault
+
+HOOK = "hooks:\n  deploy: [[sh, -c, 'cat >> seen; test -e works']]\n"
+
+
+def seen() -> list[str]:
+    """The names that the hook was called with since the last look."""
+    found = Path("seen").read_text("utf-8").split() if Path("seen").exists() else []
+    Path("seen").unlink(missing_ok=True)
+    return found
+
+
+def marks(stage: Stage) -> list[str]:
+    """The entries whose receipts say that a hook has still to run."""
+    receipts = sorted((stage.folder / "secrets/platform").glob(".*.netbird-tokens.json"))
+    found = [json.loads(path.read_text("utf-8")) for path in receipts]
+    return [receipt["name"] for receipt in found if receipt.get("undeployed")]
+
+
+def test_a_hook_that_succeeds_runs_once_and_leaves_no_mark(stage: Stage) -> None:
+    stage.config(HOOK)
+    stage.tokens_file("name: a", "name: b")
+    Path("works").touch()
+    assert stage.run("apply", "--yes").code == 0
+    assert (seen(), marks(stage)) == (["a", "b"], [])
+    stage.emulator.requests.clear()
+    assert stage.run("apply", "--yes").code == 0
+    assert (seen(), stage.writes()) == ([], [])
+    stage.tokens_file("name: a", "{name: b, rotation: 1}")
+    assert stage.run("apply", "--yes").code == 0
+    assert seen() == ["b"]
+
+
+def test_without_a_hook_nothing_is_marked(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    stage.config("hooks: {failure: [['false']]}\n")
+    assert stage.run("apply", "--yes").code == 0
+    stage.config(HOOK)
+    assert stage.run("apply", "--yes").code == 0
+    assert seen() == []
+
+
+def test_the_next_run_calls_a_hook_that_failed_for_the_same_names(stage: Stage) -> None:
+    stage.config(HOOK)
+    stage.tokens_file("name: a", "name: b")
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 10
+    assert "hook sh failed with exit code 1" in ran.err
+    assert "the next run calls the hooks again for a, b" in ran.err
+    assert ran.out.rstrip().endswith("then run the same command again; after `rotate`, run `apply`.")
+    assert (seen(), marks(stage)) == (["a", "b"], ["a", "b"])
+    ran = stage.run("apply", "--yes", "--format", "json")
+    assert ran.code == json.loads(ran.out)["exit"]["code"] == 10
+    assert seen() == ["a", "b"]
+    Path("works").touch()
+    stage.emulator.requests.clear()
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 0
+    assert "no deploy hook has succeeded for it yet: a, b" in ran.err
+    assert (seen(), marks(stage), stage.writes()) == (["a", "b"], [], [])
+    assert stage.run("apply", "--yes").code == 0
+    assert seen() == []
+
+
+@pytest.mark.parametrize("argv", ["renew --yes", "rotate b --reason x --yes", "apply plan.json"])
+def test_every_command_that_writes_calls_what_waits(stage: Stage, argv: str) -> None:
+    stage.config(HOOK)
+    stage.tokens_file("name: a", "name: b")
+    assert stage.run("apply", "--yes").code == 10
+    stage.run("plan", "--out", "plan.json")
+    Path("works").touch()
+    seen()
+    assert stage.run(*argv.split()).code == 0
+    assert (seen(), marks(stage)) == (["a", "b"], [])
+
+
+def test_looking_says_what_waits_and_calls_nothing(stage: Stage) -> None:
+    stage.config(HOOK)
+    stage.tokens_file("name: a")
+    assert stage.run("apply", "--yes").code == 10
+    seen()
+    for argv, code in (("plan", 0), ("plan --detailed-exitcode", 2), ("drift", 0), ("status", 0)):
+        ran = stage.run(*argv.split())
+        assert ran.code == code
+        assert "no deploy hook has succeeded for it yet: a" in ran.err
+    assert seen() == []
+
+
+def test_a_person_is_asked_before_a_hook_is_called_once_more(stage: Stage) -> None:
+    stage.config(HOOK)
+    stage.tokens_file("name: a")
+    assert stage.run("apply", "--yes").code == 10
+    Path("works").touch()
+    seen()
+    assert stage.run("apply").code == 3
+    out, status = at_a_terminal(stage, "n\n", "apply")
+    assert (status, seen()) == (3, [])
+    assert "Run the deploy hooks for a?" in out
+    assert "declined" in out
+    assert at_a_terminal(stage, "y\n", "apply")[1] == 0
+    assert seen() == ["a"]
+
+
+def test_a_run_that_dies_before_the_hook_leaves_it_to_the_next_one(stage: Stage) -> None:
+    """On another machine: nothing but the sink and the files is left of the first."""
+    stage.config("hooks:\n  deploy: [[sh, -c, 'kill -9 $PPID']]\n")
+    stage.tokens_file("name: a")
+    process = command(stage, "apply", "--yes")
+    process.communicate(timeout=30)
+    assert process.returncode == -9
+    assert marks(stage) == ["a"]
+    fresh = stage.folder.parent / "fresh"
+    fresh.mkdir(mode=0o700)
+    for name in ("secrets", "tokens.yaml"):
+        shutil.move(stage.folder / name, fresh / name)
+    os.chdir(fresh)
+    stage.folder = fresh
+    stage.config(HOOK)
+    Path("works").touch()
+    assert stage.run("apply", "--yes").code == 0
+    assert (seen(), marks(stage)) == (["a"], [])
+
+
+def test_a_secret_of_an_uncertain_renewal_gets_its_hook_from_the_next_run(stage: Stage) -> None:
+    stage.config(HOOK)
+    stage.tokens_file("name: a")
+    Path("works").touch()
+    assert stage.run("apply", "--yes").code == 0
+    seen()
+    stage.pass_time(hours=1)
+    stage.emulator.faults.add(Fault(Drop(), "DELETE", times=None))
+    assert stage.run("rotate", "a", "--reason", "x", "--compromised", "--yes").code == 9
+    stage.emulator.faults.clear()
+    assert (seen(), marks(stage)) == ([], ["a"])
+    assert stage.run("apply", "--yes").code == 0
+    assert (seen(), marks(stage)) == (["a"], [])
+
+
+def test_a_mark_that_cannot_be_taken_off_is_an_error_and_costs_one_more_call(stage: Stage) -> None:
+    break_in = "rm -r secrets/platform; touch secrets/platform"
+    stage.config(f"hooks:\n  deploy: [[sh, -c, '{break_in}']]\n")
+    stage.tokens_file("name: a")
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 1
+    assert "the deploy hooks ran, and will run once more: local:platform/a" in ran.err
