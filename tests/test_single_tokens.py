@@ -186,7 +186,7 @@ def test_import_of_several_users_says_whose_each_is(stage: Stage) -> None:
     stage.config("sinks: {vault: {type: file, path: secrets}}\n")
     ran = stage.run("import", "--user-id", "ci-bot", "--user-id", "reconciler")
     assert 'user: "ci-bot"' in ran.out
-    assert "defaults: {sinks: [vault]}" in ran.out
+    assert 'defaults: {sinks: ["vault"]}' in ran.out
     (stage.folder / "tokens.yaml").write_text(ran.out, encoding="utf-8")
     assert "2 unchanged" in stage.run("plan").out
 

@@ -71,8 +71,13 @@ def _is_plain(text: str) -> bool:
     return text.replace("\n", "").isprintable()
 
 
+def _is_unseen(char: str) -> bool:
+    """Whether it has no shape of its own, or, as U+FFFE, is no character at all."""
+    return unicodedata.category(char) in _UNSEEN or ord(char) & 0xFFFE == 0xFFFE  # noqa: PLR2004 - Unicode
+
+
 def _escaped(char: str, *, pairs: bool = True) -> str:
-    if unicodedata.category(char) not in _UNSEEN:
+    if not _is_unseen(char):
         return char
     if ord(char) <= 0xFFFF:  # noqa: PLR2004 - four digits
         return f"\\u{ord(char):04x}"
@@ -80,7 +85,7 @@ def _escaped(char: str, *, pairs: bool = True) -> str:
 
 
 def _seen(char: str) -> str:
-    if unicodedata.category(char) not in _UNSEEN:
+    if not _is_unseen(char):
         return char
     code = ord(char)
     if code <= 0xFF:  # noqa: PLR2004 - one byte
