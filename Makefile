@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers unit explore golden clean
+.PHONY: demo test lint types layers unit explore defects golden clean
 
 demo: $(VENV)/ready
 	$(BIN)/netbird-tokens demo
@@ -28,6 +28,9 @@ $(VENV)/ready: pyproject.toml .ci/constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[dev]'
 	touch $@
+
+defects: $(VENV)/ready  # plants each of tests/defects and looks whether a test notices
+	$(BIN)/python tests/defects/run.py
 
 explore: $(VENV)/ready  # minutes: the largest scenarios, too
 	$(BIN)/pytest -n 2 tests/lifecycle --large

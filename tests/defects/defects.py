@@ -1,0 +1,122 @@
+"""Mistakes that would cost somebody a secret, a token or an outage, one line each, and who notices.
+
+`make defects` makes each of them in a copy of the project and runs the tests named here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One mistake.
+
+    Attributes:
+        file: Below `reconciler/`.
+        before: What stands there now, exactly once.
+        harm: What would happen to somebody.
+        caught_by: What pytest is given: files of `tests/`, and maybe a selection.
+    """
+
+    file: str
+    before: str
+    after: str
+    harm: str
+    caught_by: tuple[str, ...]
+
+
+PLANNER = ("tests/core",)
+WALK = ("tests/lifecycle/test_exploration.py", "-k", "goes_wrong and 2 and not runs_and and not 3")
+MINT = ("tests/test_transaction.py",)
+OWN = ("tests/test_own_credential.py",)
+RUNS = ("tests/test_failures.py", "tests/test_promises.py")
+
+DEFECTS = (
+    # Who may be revoked
+    Defect("core/world.py", "timedelta(minutes=15)", "timedelta(minutes=-15)",
+           "a token that another run is about to store is revoked", PLANNER),
+    Defect("core/withhold.py", "if token.age(now) < GRACE:", "if token.age(now) > GRACE:",
+           "the young are revoked, the old stay for ever", PLANNER),
+    Defect("core/withhold.py", "if token.id in ledger.own:", "if token.id not in ledger.live:",
+           "a run revokes what it runs with", PLANNER),
+    Defect("core/withhold.py", "    if ledger.blind:\n        return Wait", "    if False:\n        return Wait",
+           "a receipt in an unread sink counts for nothing", PLANNER),
+    Defect("core/withhold.py", "case Create() if ledger.blind:", "case Create() if not ledger.world:",
+           "a token is made although its secret lies in a sink that could not be read", PLANNER),
+    Defect("core/withhold.py", "in ledger.suspects:", "in ledger.taken:",
+           "what a cut-off write may have left readable is revoked", PLANNER),
+    Defect("core/ledger.py", "for ref in holding.receipt.named\n        }", "for ref in ()\n        }",
+           "the same, one step before", PLANNER),
+    Defect("core/specs.py", "if old is None or ref.id in spoken or ref in ledger.held:",
+           "if old is None or ref.id in spoken:", "what another sink of the entry holds is retired", PLANNER),
+    Defect("core/rules.py", "    successor_is_old_enough,\n", "", "an old token goes while another run still writes it",
+           PLANNER),
+    Defect("core/rules.py", "    overlap_has_passed,\n", "", "consumers have no time to change over", PLANNER),
+    Defect("core/rules.py", "    it_is_no_longer_used,\n", "", "a token that is in use is revoked", PLANNER),
+    Defect("engine.py", "if effect.if_idle and self._was_used(token):", "if effect.if_idle and False:",
+           "a use between plan and revoke is overlooked", RUNS),
+    Defect("core/orphans.py", "max(GRACE, overlap(spec, token))", "GRACE",
+           "a token in a sink that we cannot see is cut off after 15 minutes", PLANNER),
+    Defect("core/orphans.py", "token.last_used is not None", "token.last_used is ...",
+           "a token that somebody uses is taken for an orphan", PLANNER),
+    Defect("core/orphans.py", "token.created_by != ledger.world.principal", "token.created_by == ''",
+           "a token that somebody else made is taken for an orphan", PLANNER),
+    Defect("core/orphans.py", "token.created_at >= known.since", "token.created_at <= known.since",
+           "a new sink makes orphans of old tokens", PLANNER),
+    Defect("core/orphans.py", "isinstance(ledger.world.at(place), Stored | Absent)",
+           "ledger.world.at(place) is not None", "a value that no receipt describes might be just this token's",
+           PLANNER),
+    Defect("core/removal.py", "if protected and not", "if not protected and not",
+           "what was protected goes with its entry", PLANNER),
+    Defect("core/ledger.py", "return not any(map(self.may_exist, receipt.predecessors))", "return True",
+           "with a receipt goes the last word about its predecessors", PLANNER),
+    # Could not look
+    Defect("gather.py", "        return Unread(error.message)\n\n\ndef _listing", "        return Inventory()\n\n\ndef _listing",
+           "a sink that could not be read counts as empty", RUNS),
+    Defect("gather.py", "    except ApiError as error:\n        return Unread(error.message)",
+           "    except ApiError:\n        return ()", "a list that could not be read counts as empty",
+           ("tests/test_promises.py", "tests/test_exit_codes.py")),
+    Defect("core/ledger.py", "isinstance(entry, Unread) for entry", "entry is None for entry",
+           "one unread key counts as nothing there", PLANNER),
+    # How a secret is stored
+    Defect("transaction.py", "except SinkRefused as error:\n            if not written:",
+           "except SinkError as error:\n            if not written:", "after an unclear write the stored token is revoked",
+           MINT),
+    Defect("transaction.py", "            if not written:\n                return _roll_back",
+           "            if True:\n                return _roll_back", "one sink keeps the secret of a revoked token", RUNS),
+    Defect("transaction.py", "if ports.clock() > deadline:", "if ports.clock() < 0:",
+           "a machine that slept stores a token that others have revoked", MINT),
+    Defect("transaction.py", "if Power.WRITE_ONLY not in powers:", "if Power.WRITE_ONLY in powers:",
+           "two runs overwrite each other where nothing can be read back", MINT),
+    Defect("election.py", "_seniority(token) < _seniority(", "_seniority(token) > _seniority(",
+           "both runs of an election lose, or both win", MINT),
+    Defect("election.py", "if mine.id not in tokens:", "if False:", "a list that lags elects everybody", MINT),
+    Defect("transaction.py", "not isinstance(found, Stored) or found.receipt != receipt", "found is None",
+           "another run's write is taken for ours", MINT),
+    Defect("transaction.py", "predecessors=effect.predecessors,", "predecessors=(),",
+           "replaced tokens stay alive for ever, and nobody knows whose they are", WALK),
+    Defect("core/specs.py", "refs = {*named, TokenRef(token.user, token.id)}",
+           "refs = {*named}", "an adopted token is forgotten when it is renewed", PLANNER),
+    # The credential of the run
+    Defect("engine.py", "case Renew(own=True):", "case Renew(own=None):",
+           "the credential changes while others still use the old one", OWN),
+    Defect("transaction.py", "ports.api.switch(minted.secret)", "ports.proves",
+           "a compromised credential revokes itself and the run ends half done", OWN),
+    # Limits
+    Defect("core/guards.py", "len(removals) > limit,", "len(removals) > limit + 1,",
+           "one removal more than the limit", PLANNER),
+    Defect("core/guards.py", "max(1, min(limits.count,", "max(1, max(limits.count,",
+           "the looser of two limits counts", PLANNER),
+    Defect("core/guards.py", "gone == current and bool(unnamed)", "gone > current and bool(unnamed)",
+           "a set is emptied in one run", PLANNER),
+    Defect("core/deferral.py", "sorted((r for r in renewals if _can_wait(r, ends)), key=_end)",
+           "[r for r in renewals if _can_wait(r, ends)]", "the token with the nearest end waits", PLANNER),
+    Defect("core/deferral.py", "renewal.old.expires_at > ends", "renewal.old.expires_at < ends",
+           "a token expires because its renewal was deferred", PLANNER),
+    # Time
+    Defect("core/timing.py", "return min(days, MAX_DAYS) if days >= 1 else None",
+           "return min(days + 1, MAX_DAYS)", "a token outlives its last day", PLANNER),
+    Defect("core/timing.py", "due = token.expires_at - before\n", "due = token.expires_at\n",
+           "a token is renewed when it has expired", PLANNER),
+)  # fmt: skip
