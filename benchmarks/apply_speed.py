@@ -18,7 +18,7 @@ from measure import RUNS, Account, best, command, judge, say, timed, write_token
 
 from reconciler.emulator import FileClock
 from reconciler.engine import CONCURRENCY
-from reconciler.sinks.safe_walk import open_folder
+from reconciler.sinks.file.safe_walk import open_folder
 
 TOKENS, USERS, LATENCY_MS = 200, 20, 20
 LIMIT = 1.5

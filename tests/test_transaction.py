@@ -22,7 +22,7 @@ from reconciler.core.tokens import UserId
 from reconciler.emulator import Call, Clock, Emulator, Fault, Raw, serve
 from reconciler.emulator import Status as Answer
 from reconciler.errors import Forbidden, SinkRefused, SinkUnsure
-from reconciler.sinks.file_raw import RawSink
+from reconciler.sinks.file.raw import RawSink
 from reconciler.transaction import WINDOW, Ports, mint
 
 LOCAL = SinkName("local")

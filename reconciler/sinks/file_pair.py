@@ -15,9 +15,9 @@ from reconciler.core.keys import PATH_KEYS
 from reconciler.core.receipts import Absent, Damaged, Lookup, Receipt, Stored, receipt_of
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import TokenId
-from reconciler.sinks.file_faults import unread, unsure
+from reconciler.sinks.file.faults import unread, unsure
+from reconciler.sinks.file.safe_fs import Folder
 from reconciler.sinks.receipt_text import Found, receipt_to_json, to_text
-from reconciler.sinks.safe_fs import Folder
 
 _RECEIPT: Final = ".netbird-tokens.json"
 

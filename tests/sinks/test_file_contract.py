@@ -14,7 +14,8 @@ from typing import Literal
 import pytest
 
 from reconciler.core.ports import Sink
-from reconciler.sinks import safe_fs, sink_type
+from reconciler.sinks import sink_type
+from reconciler.sinks.file import safe_fs
 from reconciler.surroundings import Surroundings
 from reconciler.testing import SinkContract
 

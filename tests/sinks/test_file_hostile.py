@@ -21,7 +21,7 @@ from reconciler.core.receipts import ABSENT, Absent, Lookup, Stored, Unread
 from reconciler.core.tokens import TokenId
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
 from reconciler.sinks.file import Dotenv, JsonFile, RawSink, SharedSink
-from reconciler.sinks.file_lock import PATIENCE
+from reconciler.sinks.file.lock import PATIENCE
 from reconciler.sinks.file_watch import LONGEST
 
 NOBODY = 65534

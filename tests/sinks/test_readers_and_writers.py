@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
-from reconciler.sinks.safe_walk import open_folder
+from reconciler.sinks.file.safe_walk import open_folder
 
 
 @pytest.mark.parametrize("size", [10, 200_000])

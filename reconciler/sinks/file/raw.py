@@ -26,8 +26,10 @@ from reconciler.core.receipts import (
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import TokenId, Unread
 from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
-from reconciler.sinks.file_faults import reading, refusing, unread, unsure
-from reconciler.sinks.file_lock import PATIENCE, check_lock, still, writing
+from reconciler.sinks.file.faults import reading, refusing, unread, unsure
+from reconciler.sinks.file.lock import PATIENCE, check_lock, still, writing
+from reconciler.sinks.file.safe_fs import Folder
+from reconciler.sinks.file.safe_walk import exists, make_folder, nearest_folder, open_folder
 from reconciler.sinks.file_pair import (
     described_in,
     held,
@@ -39,8 +41,6 @@ from reconciler.sinks.file_pair import (
 )
 from reconciler.sinks.file_watch import Watch
 from reconciler.sinks.receipt_text import registration_from_text, registration_to_json, to_text
-from reconciler.sinks.safe_fs import Folder
-from reconciler.sinks.safe_walk import exists, make_folder, nearest_folder, open_folder
 from reconciler.transaction import awake_or_not
 
 _LOCK: Final = ".netbird-tokens.lock"

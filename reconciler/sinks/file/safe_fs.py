@@ -18,7 +18,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-from reconciler.sinks.trust import (
+from reconciler.sinks.file.trust import (
     Unsafe,
     check_closed,
     check_file,

@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock
 from typing import Final
 
-from reconciler.sinks.safe_fs import Folder
-from reconciler.sinks.trust import Unsafe
+from reconciler.sinks.file.safe_fs import Folder
+from reconciler.sinks.file.trust import Unsafe
 
 PATIENCE: Final = 30.0
 """Seconds that a writer waits for another. Whoever still waits then has written nothing and is

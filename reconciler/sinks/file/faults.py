@@ -10,9 +10,9 @@ from typing import Final
 
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
+from reconciler.sinks.file.safe_fs import Unproved
+from reconciler.sinks.file.trust import Unsafe
 from reconciler.sinks.receipt_text import Garbled
-from reconciler.sinks.safe_fs import Unproved
-from reconciler.sinks.trust import Unsafe
 
 _ADVICE: Final[Mapping[int | None, str]] = {
     errno.EACCES: "run as a user who may, or change owner and mode",

@@ -6,10 +6,10 @@ from reconciler.core.keys import PATH_KEYS, VARIABLE_KEYS, KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import UsageError
 from reconciler.sinks import Options, SinkType
-from reconciler.sinks.file_dotenv import Dotenv
-from reconciler.sinks.file_json import JsonFile
-from reconciler.sinks.file_raw import RawSink
-from reconciler.sinks.file_shared import SharedSink
+from reconciler.sinks.file.dotenv import Dotenv
+from reconciler.sinks.file.json import JsonFile
+from reconciler.sinks.file.raw import RawSink
+from reconciler.sinks.file.shared import SharedSink
 from reconciler.surroundings import Surroundings
 
 

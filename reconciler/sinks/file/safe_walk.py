@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from reconciler.sinks.safe_fs import Folder
-from reconciler.sinks.trust import check_folder, check_way, located
+from reconciler.sinks.file.safe_fs import Folder
+from reconciler.sinks.file.trust import check_folder, check_way, located
 
 _SAFE: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PASS: Final = _SAFE | getattr(os, "O_PATH", os.O_RDONLY)  # O_PATH: passing needs no right to list

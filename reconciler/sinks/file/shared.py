@@ -28,8 +28,10 @@ from reconciler.core.receipts import (
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import TokenId
 from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
-from reconciler.sinks.file_faults import reading, refusing
-from reconciler.sinks.file_lock import PATIENCE, check_lock, writing
+from reconciler.sinks.file.faults import reading, refusing
+from reconciler.sinks.file.lock import PATIENCE, check_lock, writing
+from reconciler.sinks.file.safe_fs import Folder
+from reconciler.sinks.file.safe_walk import make_folder, nearest_folder, open_folder
 from reconciler.sinks.file_watch import Watch
 from reconciler.sinks.receipt_text import (
     Found,
@@ -38,8 +40,6 @@ from reconciler.sinks.receipt_text import (
     registration_to_json,
     to_text,
 )
-from reconciler.sinks.safe_fs import Folder
-from reconciler.sinks.safe_walk import make_folder, nearest_folder, open_folder
 from reconciler.transaction import awake_or_not
 
 _ROOM: Final = 4096
