@@ -87,7 +87,9 @@ class _Writes:
 
 def _store(effect: Mint, minted: Minted, writes: _Writes, ports: Ports) -> Result:
     token = minted.token
-    flaw = _flaw(effect, minted) or _lost_election(minted, writes, ports)
+    flaw = flaw_of(minted, effect.spec.live_name, effect.days) or _lost_election(
+        minted, writes, ports
+    )
     if flaw:
         return _roll_back(effect, token, flaw, ports)
     receipt = replace(receipt_for(effect, minted), undeployed=ports.deploys)
@@ -127,13 +129,14 @@ def _lost_election(minted: Minted, writes: _Writes, ports: Ports) -> str:
         return f"nobody can say whether another run is at work: {error.message}"
 
 
-def _flaw(effect: Mint, minted: Minted) -> str:
+def flaw_of(minted: Minted, live_name: str, days: int) -> str:
+    """What is wrong with a new token, measured by what was asked for; empty when nothing is."""
     if not minted.secret.is_well_formed():
         return "the server answered with something that is no NetBird token"
-    if minted.token.days != effect.days:
-        return f"the server made it for {minted.token.days} days instead of {effect.days}"
-    if minted.token.name != effect.spec.live_name:
-        return f"the server made it under another name than {effect.spec.live_name!r}"
+    if minted.token.days != days:
+        return f"the server made it for {minted.token.days} days instead of {days}"
+    if minted.token.name != live_name:
+        return f"the server made it under another name than {live_name!r}"
     return ""
 
 

@@ -89,6 +89,17 @@ def command(stage: Stage, *argv: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def piped(
+    stage: Stage, line: str, *argv: str, stdout: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    """The command below a shell, as `$@` of this line."""
+    env = {**os.environ, "NB_PAT": stage.credential}
+    shell = ["sh", "-c", line, "sh", sys.executable, "-m", "reconciler", *argv]
+    return subprocess.run(
+        shell, env=env, cwd=stage.folder, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+    )
+
+
 def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
     while not condition():

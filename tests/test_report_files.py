@@ -5,24 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
-from staging import Stage
+from staging import Stage, piped
 
 from reconciler.emulator import Call, Drop, Fault
-
-
-def piped(stage: Stage, line: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    """The command below a shell, as `$@` of this line."""
-    env = {**os.environ, "NB_PAT": stage.credential}
-    shell = ["sh", "-c", line, "sh", sys.executable, "-m", "reconciler", *argv]
-    return subprocess.run(
-        shell, env=env, cwd=stage.folder, capture_output=True, text=True, check=False
-    )
 
 
 def names() -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
-from staging import SECRET, Stage
+from staging import SECRET, Stage, piped
 
-from reconciler.emulator import Fault, Raw, Status
+from reconciler.emulator import Call, Drop, Fault, Raw, Status
 
 
 def test_list_shows_our_own_tokens_or_those_of_a_service_user(stage: Stage) -> None:
@@ -71,6 +72,49 @@ def test_create_shows_the_secret_once_and_nothing_else_on_stdout(stage: Stage) -
     assert round((token.expires_at - token.created_at).total_seconds() / 86400) == 90
 
 
+@pytest.mark.parametrize("line", ['"$@" | true', '"$@" > /dev/null', '"$@" >&-'])
+def test_create_makes_nothing_where_nobody_can_read_the_secret(stage: Stage, line: str) -> None:
+    ran = piped(stage, f"{{ {line}; }} 2> err", "create", "--name", "x", "--show-once")
+    told = (stage.folder / "err").read_text("utf-8")
+    assert "stdout leads to nobody, and a secret is shown once; nothing was made" in told
+    assert stage.writes() == []
+    assert ran.returncode == (0 if "|" in line else 3)
+
+
+def test_create_revokes_what_stdout_did_not_take(stage: Stage) -> None:
+    argv = ("create", "--name", "x", "--show-once", "--user-id", "ci-bot")
+    ran = piped(stage, '"$@" > /dev/full', *argv)
+    assert ran.returncode == 8
+    assert "stdout did not take the secret, so nobody has it; token " in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert stage.live() == {}
+    stage.emulator.faults.add(Fault(Status(500, "down"), "DELETE", times=None))
+    ran = piped(stage, '"$@" > /dev/full', *argv)
+    (token,) = stage.live()["x"]
+    assert ran.returncode == 9
+    assert f"token {token} could not be revoked" in ran.stderr
+    assert f"try: `netbird-tokens revoke {token}`" in ran.stderr
+
+
+def test_create_revokes_what_a_reader_that_left_did_not_take(stage: Stage) -> None:
+    ours, theirs = os.pipe()
+    stage.emulator.faults.add(Fault(Call(lambda: os.close(ours)), "POST", when="after"))
+    ran = piped(stage, '"$@"', "create", "--name", "x", "--show-once", stdout=theirs)
+    os.close(theirs)
+    assert ran.returncode == 8
+    assert [token.name for token in stage.emulator.tokens(stage.us)] == ["bootstrap"]
+
+
+@pytest.mark.parametrize("where", ["--show-once", "--sink=local"])
+def test_create_whose_answer_is_lost_says_what_to_do(stage: Stage, where: str) -> None:
+    """No later run looks for it, since no file names it."""
+    stage.emulator.faults.add(Fault(Drop(), "POST", when="after"))
+    ran = stage.run("create", "--name", "x", where, "--user-id", "ci-bot")
+    assert ran.code == 9
+    assert "it is not known whether" in ran.err
+    assert f"`netbird-tokens list --user-id {stage.bot}` shows it if it exists" in ran.err
+
+
 def test_create_into_a_sink(stage: Stage) -> None:
     ran = stage.run("create", "--name", "My Laptop", "--sink", "local", "--expires-in", "30")
     assert ran.code == 0
@@ -116,11 +160,82 @@ def test_revoke_asks_and_needs_a_yes(stage: Stage) -> None:
     assert stage.live() == {}
 
 
-def test_revoke_says_which_sink_holds_the_secret(stage: Stage) -> None:
+def test_revoke_empties_every_place_and_the_next_apply_makes_a_new_token(stage: Stage) -> None:
+    stage.config("sinks: {one: {type: file, path: secrets}, two: {type: file, path: secrets/two}}\n")
+    stage.tokens_file("{name: a, sinks: [one, two]}", "{name: b, sinks: [one]}")
+    assert stage.run("apply", "--yes").code == 0
+    (token,) = stage.live()["a"]
+    ran = stage.run("revoke", token)
+    assert ran.code == 3
+    assert "its secret leaves one:platform/a; while the file has entry a of set platform" in ran.err
+    assert "its secret leaves two:platform/a" in ran.err
+    assert len(stage.secrets()) == 3
+    ran = stage.run("revoke", token, "--yes")
+    assert ran.code == 0
+    assert "revoked a" in ran.out
+    assert ran.out.count("its secret left ") == 2
+    assert list(stage.secrets()) == ["secrets/platform/b"]
+    assert stage.run("apply", "--yes").code == 0
+    assert len(stage.secrets()) == 3
+    assert token not in stage.live()["a"]
+
+
+def test_revoke_of_a_token_made_by_hand_leaves_no_secret(stage: Stage) -> None:
+    stage.run("create", "--name", "x", "--sink", "local", "--user-id", "ci-bot")
+    (token,) = stage.live()["x"]
+    ran = stage.run("revoke", token, "--yes")
+    assert ran.code == 0
+    assert "apply" not in ran.err
+    assert (stage.secrets(), stage.live()) == ({}, {})
+
+
+def test_revoke_leaves_a_receipt_that_speaks_of_older_tokens(stage: Stage) -> None:
     stage.tokens_file("name: a")
     stage.run("apply", "--yes")
-    (token,) = stage.live()["a"]
-    assert "local:platform/a" in stage.run("revoke", token).err
+    (old,) = stage.live()["a"]
+    stage.run("rotate", "a", "--reason", "x", "--yes")
+    (new,) = {*stage.live()["a"]} - {old}
+    ran = stage.run("revoke", new, "--yes")
+    assert ran.code == 0
+    assert "its secret stays in local:platform/a until the next apply of entry a" in ran.err
+    assert stage.run("apply", "--yes").code == 0
+    stage.pass_time(days=9)
+    assert stage.run("apply", "--yes").code == 0
+    (newest,) = stage.live()["a"]
+    assert newest not in (old, new)
+
+
+def test_revoke_that_could_not_empty_a_place_does_it_the_next_time(stage: Stage) -> None:
+    stage.run("create", "--name", "x", "--sink", "local", "--user-id", "ci-bot")
+    (token,) = stage.live()["x"]
+    place, hidden = stage.folder / "secrets/by-hand", stage.folder / "hidden"
+
+    def hide() -> None:
+        place.rename(hidden)
+        place.write_text("in the way", "utf-8")
+
+    stage.emulator.faults.add(Fault(Call(hide), "DELETE"))
+    ran = stage.run("revoke", token, "--yes")
+    assert ran.code == 9
+    assert f"local:by-hand/x still holds the secret of {token}" in ran.err
+    assert "Run the same command again" in ran.err
+    place.unlink()
+    hidden.rename(place)
+    ran = stage.run("revoke", token, "--yes")
+    assert ran.code == 0
+    assert "is gone already; its secret is not" in ran.err
+    assert stage.secrets() == {}
+    assert stage.run("revoke", token, "--yes").code == 3
+
+
+def test_revoke_says_what_it_could_not_look_into(stage: Stage) -> None:
+    stage.emulator.issue(stage.bot, "old", days=3)
+    (token,) = stage.live()["old"]
+    (stage.folder / "secrets").write_text("no folder", "utf-8")
+    ran = stage.run("revoke", token, "--yes")
+    assert ran.code == 1
+    assert "could not look into sink local" in ran.err
+    assert stage.live() == {}
 
 
 def test_revoke_spares_the_credential_it_runs_with(stage: Stage) -> None:

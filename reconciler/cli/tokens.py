@@ -52,15 +52,15 @@ def inspect(token: str, user_id: str | None, **values: Any) -> int:
 @options.server
 def create(name: str, expires_in: int, user_id: str | None, **values: Any) -> int:
     """Make one token by hand, into a sink or shown once."""
-    from reconciler.commands import tokens  # noqa: PLC0415 - `--help` stays light
+    from reconciler.commands import create as by_hand  # noqa: PLC0415 - `--help` stays light
 
     sink, key, shown = values.pop("sink"), values.pop("key"), values.pop("show_once")
     if bool(sink) == shown:
         raise click.UsageError("say where the secret goes: --sink NAME, or --show-once")
     if not name:
         raise click.UsageError("--name is empty")
-    wish = tokens.Wish(name, expires_in, user_id, sink, key)
-    return tokens.create(options.parts_of(values), options.desk(), wish)
+    wish = by_hand.Wish(name, expires_in, user_id, sink, key)
+    return by_hand.create(options.parts_of(values), options.desk(), wish)
 
 
 @click.command(cls=Command, example="netbird-tokens revoke d1k2m3n4o5p6q7r8s9t0")
@@ -70,9 +70,9 @@ def create(name: str, expires_in: int, user_id: str | None, **values: Any) -> in
 @options.yes
 def revoke(tokens: tuple[str, ...], user_id: str | None, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
     """Revoke live tokens by id; shows them and asks first."""
-    from reconciler.commands import tokens as commands  # noqa: PLC0415 - `--help` stays light
+    from reconciler.commands import revoke as by_hand  # noqa: PLC0415 - `--help` stays light
 
-    return commands.revoke(options.parts_of(values), options.desk(), tokens, user_id, yes=yes)
+    return by_hand.revoke(options.parts_of(values), options.desk(), tokens, user_id, yes=yes)
 
 
 COMMANDS: Final = (list_, inspect, create, revoke)

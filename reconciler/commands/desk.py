@@ -5,8 +5,11 @@ What is said here may quote anybody, so all of it passes `escape.harmless`.
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from reconciler.errors import Unconfirmed
@@ -31,9 +34,22 @@ class Desk:
         """Print a result."""
         self._write(self.out, harmless(text).removesuffix("\n"))
 
-    def show_once(self, secret: str) -> None:
-        """Print a secret; for `create --show-once` alone."""
+    def show_once(self, secret: str) -> bool:
+        """Print a secret; for `create --show-once` alone. False: it provably reached nobody."""
         self._write(self.out, secret)
+        return not getattr(self.out, "lost", False)  # what `cli.streams` makes of a stream has this
+
+    def can_be_heard(self) -> bool:
+        """False if stdout is closed, broken, the null device, or a pipe that nobody reads."""
+        try:
+            number = self.out.fileno()
+        except OSError:
+            return True  # it is no file at all, and somebody's own
+        if os.fstat(number).st_rdev == Path(os.devnull).stat().st_rdev:
+            return False  # whatever was closed leads there, too
+        poll = select.poll()
+        poll.register(number, 0)
+        return not poll.poll(0)  # asked for nothing, it tells of broken ends alone
 
     def note(self, text: str) -> None:
         """Say something about the run."""
