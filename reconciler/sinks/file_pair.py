@@ -57,14 +57,13 @@ def look(folder: Folder, name: str) -> Lookup:
 
 def is_bare(folder: Folder, name: str) -> bool:
     """Whether there is nothing, nor anything left of a killed write."""
-    left = folder.leftovers(name) or folder.leftovers(receipt_name(name))
+    left = folder.leftovers(name, receipt_name(name))
     return not left and isinstance(held(folder, name), Absent)
 
 
 def remove(folder: Folder, path: Path, token: TokenId) -> bool:
     """Take both files away if the receipt names this token; whether it did."""
-    folder.sweep(path.name)
-    folder.sweep(receipt_name(path.name))
+    folder.sweep(path.name, receipt_name(path.name))
     found = held(folder, path.name)
     receipt = receipt_of(found)
     if receipt is None or receipt.token.id != token:

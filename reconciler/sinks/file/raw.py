@@ -112,8 +112,7 @@ class RawSink:
                 self._locked(make_folder),
             ):
                 check_put(path, held(folder, path.name), receipt, expect)
-                for draft in (described, value):
-                    folder.sweep(draft.name, spare=draft.temporary)
+                folder.sweep(described.name, value.name, spare=(described, value))
                 folder.publish(described, watch.check)
                 with unsure(path):
                     folder.publish(value, watch.check)

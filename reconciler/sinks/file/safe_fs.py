@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ _SAFE: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
 _NOT_KNOWN_THERE: Final = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY, errno.EISDIR}
 """How file systems, mostly of networks, say that they cannot do something."""
+_END: Final = ".tmp"
 _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -157,22 +158,19 @@ class Folder:
     def flush(self) -> None:
         os.fsync(self.fd)
 
-    def sweep(self, name: str, spare: str = "") -> None:
-        """Remove what killed runs left of a file, and drafts that come too late. Only under a lock."""
-        for each in self.leftovers(name):
-            if each != spare:
+    def sweep(self, *names: str, spare: Collection[Draft] = ()) -> None:
+        """Remove what killed runs left of files, and drafts that come too late. Only under a lock."""
+        spared = {draft.temporary for draft in spare}
+        for each in self.leftovers(*names):
+            if each not in spared:
                 self._discard(each)
 
-    def leftovers(self, name: str) -> list[str]:
-        """Temporary files of a write that goes on, or that was cut off."""
-        start, end = f".{name}.", ".tmp"
+    def leftovers(self, *names: str) -> list[str]:
+        """Temporary files of a write that goes on, or that was cut off; one look for all names."""
         return [
             each
             for each in os.listdir(self.fd)  # noqa: PTH208 - see names
-            if each.startswith(start)
-            and each.endswith(end)
-            # A tag has no dot: `.env.local` is another file than `.env`.
-            and _TAG.fullmatch(each[len(start) : -len(end)])
+            if each.endswith(_END) and any(_is_temporary(each, name) for name in names)
         ]
 
     def _write_new(self, name: str, content: bytes, like: str) -> None:
@@ -230,7 +228,12 @@ class Folder:
 def _temporary(name: str, tag: str) -> str:
     if not _TAG.fullmatch(tag):
         raise Unsafe("the token's id cannot be part of a file name")
-    return f".{name}.{tag}.tmp"
+    return f".{name}.{tag}{_END}"
+
+
+def _is_temporary(file: str, name: str) -> bool:
+    start = f".{name}."  # A tag has no dot: `.env.local` is another file than `.env`.
+    return file.startswith(start) and bool(_TAG.fullmatch(file[len(start) : -len(_END)]))
 
 
 def _flush_file(fd: int) -> None:
