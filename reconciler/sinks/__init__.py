@@ -51,6 +51,7 @@ class SinkType:
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "file": "reconciler.sinks.file",
+    "vault": "reconciler.sinks.vault",
 }
 """Type to the module that has its `TYPE`."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.core.spec import Limits, Location, Schedule
 from reconciler.errors import InputError
+from reconciler.sinks import BUILT_IN
 from reconciler.source.config import (
     Config,
     Hooks,
@@ -19,6 +20,7 @@ from reconciler.source.config import (
 )
 
 HEAD = "apiVersion: netbird-tokens/v1\nkind: Config\n"
+TYPES = ", ".join(BUILT_IN)
 LOCAL = {"path": "secrets", "format": "raw", "strict": False}
 
 
@@ -118,10 +120,10 @@ def test_an_http_lock(path: Path) -> None:
         ("sinks: {a: file}", 'error NB106 "a" must be a mapping with a type, not the text "file"'),
         ("sinks: {a: {path: x}}", 'error NB105 the key "type" is missing'),
         ("sinks: {a: {type: file}}", 'error NB105 the key "path" is missing'),
-        ("sinks: {a: {type: vault}}", 'error NB107 "type" must be one of file, not "vault"'),
+        ("sinks: {a: {type: attic}}", f'error NB107 "type" must be one of {TYPES}, not "attic"'),
         (
             "sinks: {a: {type: flie, path: x}}",
-            'error NB107 "type" must be one of file, not "flie"; did you mean "file"?',
+            f'error NB107 "type" must be one of {TYPES}, not "flie"; did you mean "file"?',
         ),
         (
             "sinks: {a: {type: file, paht: x}}",

@@ -1,0 +1,124 @@
+"""A proxy before any HTTP server, fake or real: it breaks what a test wants broken, and listens."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+_HOPS = {"connection", "transfer-encoding", "content-length", "host"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What happens to requests of a method whose path has a part: a hang-up, or another answer.
+
+    `after`: the server has carried the request out all the same.
+    """
+
+    method: str
+    part: str
+    answer: tuple[int, bytes] | Literal["drop"] = "drop"
+    after: bool = False
+
+
+@dataclass
+class Relay:
+    """Passes everything on to `upstream`, except for its troubles."""
+
+    upstream: str
+    troubles: list[Trouble] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    url: str = ""
+
+    @contextmanager
+    def served(self) -> Iterator[Self]:
+        server = _Server(self)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    @contextmanager
+    def troubled(self, *troubles: Trouble) -> Iterator[None]:
+        self.troubles += troubles
+        try:
+            yield
+        finally:
+            for each in troubles:
+                self.troubles.remove(each)
+
+    def trouble(self, method: str, path: str, *, after: bool) -> Trouble | None:
+        for each in self.troubles:
+            if each.method == method and each.part in path and each.after == after:
+                return each
+        return None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.relay = relay
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is what some tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _serve(self) -> None:
+        relay = self.server.relay
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        relay.asked.append((self.command, self.path))
+        trouble = relay.trouble(self.command, self.path, after=False)
+        if trouble is None:
+            status, headers, content = self._passed_on(body)
+            trouble = relay.trouble(self.command, self.path, after=True)
+            if trouble is None:
+                self._say(status, headers, content)
+                return
+        if trouble.answer == "drop":
+            self.close_connection = True
+            return
+        status, content = trouble.answer
+        self._say(status, [("Content-Type", "application/json")], content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_LIST = _serve  # noqa: N815 - http.server's
+
+    def _passed_on(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        where = urlsplit(self.server.relay.upstream)
+        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=30)
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOPS}
+        connection.request(self.command, self.path, body=body, headers=headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, answer.getheaders(), content
+
+    def _say(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in _HOPS:
+                self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args: object) -> None:
+        pass
