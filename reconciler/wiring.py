@@ -27,6 +27,7 @@ from reconciler.signals import Leaving
 from reconciler.sinks import sink_type
 from reconciler.source.build import Loaded, load_set
 from reconciler.source.config import Config, LockConfig, SinkConfig, default_config, load_config
+from reconciler.source.credential import read_credential
 from reconciler.surroundings import Surroundings
 from reconciler.transaction import Ports
 
@@ -157,10 +158,10 @@ class Parts:
                 "with --token-file",
             )
         if self.where.token_file is not None:
-            text = _first_line(self.where.token_file)
+            secret = read_credential(self.where.token_file)
         else:
-            text = self.env[self.credential_source].strip()
-        return Endpoint(self.management_url.value, Secret(text), self.config.allow_http)
+            secret = Secret(self.env[self.credential_source].strip())
+        return Endpoint(self.management_url.value, secret, self.config.allow_http)
 
     def reader(self) -> HttpTokenReader:
         """A client that can only GET."""
@@ -239,11 +240,3 @@ def _described(part: SinkConfig | LockConfig | None) -> str:
     if part is None:
         return "none"
     return " ".join([part.type, *(f"{k}={v}" for k, v in sorted(part.options.items()))])
-
-
-def _first_line(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint="check --token-file") from None
-    return lines[0].strip() if lines else ""

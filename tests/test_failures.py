@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
 from staging import SECRET, Stage, at_a_terminal
 
-from reconciler.emulator import Call, Drop, Fault, Request, Status
+from reconciler.emulator import Call, Drop, Fault, Raw, Request, Status
 
 TWO_SINKS = "sinks:\n  one: {type: file, path: secrets}\n  two: {type: file, path: secrets2}\n"
 BOTH = "{name: a, sinks: [one, two]}"
@@ -180,3 +183,41 @@ def test_at_a_terminal_it_asks_and_shows_progress_and_a_no_changes_nothing(stage
         assert status == code
         assert len(stage.live()) == made
         assert not SECRET.search(out)
+
+
+DAYS = ("0001-01-01", "0002-01-01", "2027-01-01", "8999-12-31")
+ROWS = [
+    {"id": f"{number:020}", "name": f"t{number}", "created_by": "x", "created_at": f"{made}T00:00:00Z",
+     "expiration_date": f"{end}T23:59:59Z", "last_used": used and f"{used}T00:00:00Z"}
+    for number, (made, end, used) in enumerate(product(DAYS, (*DAYS, "9999-12-31"), (*DAYS, None)))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "entry", ["name: {name}", "{{name: {name}, adopt: '{id}'}}", "{{name: {name}, state: absent, reason: x}}",
+              "{{name: {name}, adopt: '{id}', expires_on: 9999-12-31, renew_before: 9, overlap: 99}}"]
+)  # fmt: skip
+def test_rows_with_dates_that_only_a_hand_can_have_written(stage: Stage, entry: str) -> None:
+    body = json.dumps(ROWS).encode()
+    path = f"/api/users/{stage.bot}/tokens"
+    stage.emulator.faults.add(
+        Fault(Raw(200, "application/json", body), method="GET", path=path, times=None)
+    )
+    stage.tokens_file(*(entry.format(**row) for row in ROWS))
+    bots = "list --user-id ci-bot -v", "import --user-id ci-bot"
+    for command in ("plan -v", "status -v", "drift -v", *bots):
+        ran = stage.run(*command.split())
+        assert ran.code in (0, 2, 5), ran.err
+        assert not re.search(r"(?<!\d)[0-9]-\d\d-\d\d", ran.out)
+
+
+@pytest.mark.parametrize("field", ["created_at", "last_used"])
+def test_what_is_said_to_have_happened_in_the_year_9999(stage: Stage, field: str) -> None:
+    body = json.dumps([{**ROWS[-1], field: "9999-12-31T23:59:59Z"}]).encode()
+    stage.emulator.faults.add(
+        Fault(Raw(200, "application/json", body), path="*/tokens", times=None)
+    )
+    stage.tokens_file("name: a")
+    ran = stage.run("plan")
+    assert ran.code == 1
+    assert f"tokens[0].{field} is a string, not an instant that has passed" in " ".join(ran.out.split())

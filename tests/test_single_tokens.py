@@ -263,6 +263,7 @@ def test_doctor_names_what_is_wrong(stage: Stage, monkeypatch: pytest.MonkeyPatc
 def test_the_credential_may_come_from_a_file(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NB_PAT")
     (stage.folder / "pat").write_text(f"{stage.credential}\n", encoding="utf-8")
+    (stage.folder / "pat").chmod(0o640)
     assert stage.run("list", "--token-file", "pat").code == 0
     assert stage.run("list", "--token-file", "missing").code == 3
 

@@ -167,15 +167,22 @@ class _Item:
             wrong = _unlike(f"{self.where}.{key}", text, "an RFC 3339 timestamp")
         raise wrong
 
+    def past(self, key: str) -> datetime:
+        """An instant by the server's own clock, which `http_date` limits likewise."""
+        found = self.instant(key)
+        if found.year >= _YEARS.stop:
+            raise _unlike(f"{self.where}.{key}", str(found), "an instant that has passed")
+        return found
+
 
 def _token(item: _Item, user: UserId) -> LiveToken:
-    used = item.instant("last_used") if item.fields.get("last_used") is not None else NEVER
+    used = item.past("last_used") if item.fields.get("last_used") is not None else NEVER
     return LiveToken(
         id=item.token_id(),
         user=user,
         name=item.text("name"),
         created_by=UserId(item.text("created_by")),
-        created_at=item.instant("created_at"),
+        created_at=item.past("created_at"),
         expires_at=item.instant("expiration_date"),
         last_used=None if used == NEVER else used,
     )

@@ -17,9 +17,9 @@ from reconciler.cli.help import Command
 )
 def init(folder: Path) -> int:
     """Write a commented token file and config."""
-    from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
+    from reconciler.commands.init import init as write  # noqa: PLC0415 - `--help` stays light
 
-    return setup.init(options.desk(), folder)
+    return write(options.desk(), folder)
 
 
 @click.command(cls=Command, example="netbird-tokens validate -f tokens.yaml")

@@ -61,7 +61,7 @@ def _shown_once(_: Parts, desk: Desk, api: HttpTokenApi, owner: UserId, wish: Wi
     token = minted.token
     if flaw := flaw_of(minted, wish.name, wish.days):
         return _take_back(desk, api, token, flaw)
-    desk.note(f"created {terminal(token.name)}  {token.id}  expires {token.expires_at:%Y-%m-%d}")
+    desk.note(f"created {terminal(token.name)}  {token.id}  expires {token.expires_at.date()}")
     desk.note("the next line is the only copy of its secret:")
     if desk.show_once(minted.secret.reveal()):
         return ExitCode.OK

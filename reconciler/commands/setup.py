@@ -1,10 +1,11 @@
-"""init, validate, doctor: from nothing to tokens in Git."""
+"""validate, doctor: is everything there that an apply needs?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from reconciler.commands.desk import Desk
@@ -18,52 +19,9 @@ from reconciler.source.problems import told
 from reconciler.wiring import Parts
 
 _POWERFUL: Final = ("admin", "owner")
-
-_TOKENS: Final = """\
-# yaml-language-server: $schema=https://raw.githubusercontent.com/netbird-tokens/netbird-tokens/main/schemas/tokenset.v1.schema.json
-apiVersion: netbird-tokens/v1
-kind: TokenSet
-name: {name}                 # lower-case letters, digits, dashes; unique among your sets
-defaults:
-  user: current              # a user id, the name of a service user, or the owner of the credential
-  expires_in: 90             # days, 1..365; renewed when a third of it is left
-  overlap: 7                 # days both the old and the new token work
-tokens:
-  - name: example
-  # - name: terraform
-  #   user: ci-bot
-  #   protect: true          # removing it takes two steps
-"""
-_CONFIG: Final = """\
-apiVersion: netbird-tokens/v1
-kind: Config
-# management_url: https://netbird.example.com   # the default is NetBird Cloud
-sinks:
-  local: {type: file, path: secrets}            # one file per token, mode 0600; keep it out of Git
-# guards: {max_revokes: {count: 5, percent: 25}}
-"""
-
-
-def init(desk: Desk, folder: Path) -> ExitCode:
-    """Write a commented token file and config, and keep secrets out of Git."""
-    name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-")
-    files = {
-        folder / "tokens.yaml": _TOKENS.format(name=name if name.isascii() and name else "tokens"),
-        folder / ".netbird-tokens.yaml": _CONFIG,
-    }
-    for path in files:
-        if path.exists():
-            raise UsageError(f"{path} exists; nothing was written", hint="edit it, or move it away")
-    for path, content in files.items():
-        path.write_text(content, encoding="utf-8")
-        desk.show(f"wrote {path}")
-    ignore = folder / ".gitignore"
-    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.exists() else []
-    if "/secrets/" not in lines:
-        ignore.write_text("\n".join([*lines, "/secrets/"]) + "\n", encoding="utf-8")
-        desk.show(f"added /secrets/ to {ignore}")
-    desk.note("next: edit tokens.yaml, set NB_PAT, and run `netbird-tokens plan`")
-    return ExitCode.OK
+_LATE: Final = "NB253"
+_NAMED: Final = 6
+"""So many places of a kind are named."""
 
 
 def validate(parts: Parts, desk: Desk) -> ExitCode:
@@ -78,19 +36,40 @@ def validate(parts: Parts, desk: Desk) -> ExitCode:
     return ExitCode.OK
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that is neither in order nor wrong.
+
+    Attributes:
+        sign: A dash: not there yet. `!`: worth a thought.
+        following: What to do next; empty if that is as ever.
+    """
+
+    sign: str
+    text: str
+    following: str = ""
+
+
+Found = str | Remark | NetbirdTokensError
+
+
 def doctor(parts: Parts, desk: Desk, *, show_config: bool) -> ExitCode:
     """Check everything that an apply needs, and say what is wrong with each."""
     if show_config:
         for setting in parts.settings():
             desk.show(f"{setting.name:<22} {setting.value}   ({setting.source or '–'})")
-    worst = ExitCode.OK
+    worst, following = ExitCode.OK, "`netbird-tokens plan`"
     for check, found in _checks(parts, desk):
-        if isinstance(found, NetbirdTokensError):
-            desk.show("\n".join([f"✘ {check}: {terminal(found.message)}", *_advice(found)]))
-            worst = worst or found.exit_code
-        else:
-            desk.show(f"✔ {check}: {found}")
-    desk.show("next: mend what has a ✘" if worst else "next: `netbird-tokens plan`")
+        match found:
+            case NetbirdTokensError():
+                desk.show("\n".join([f"✘ {check}: {terminal(found.message)}", *_advice(found)]))
+                worst = worst or found.exit_code
+            case Remark(sign, text, then):
+                desk.show(f"{sign} {check}: {text}")
+                following = then or following
+            case _:
+                desk.show(f"✔ {check}: {found}")
+    desk.show(f"next: {'mend what has a ✘' if worst else following}")
     return worst
 
 
@@ -102,7 +81,7 @@ def _advice(error: NetbirdTokensError) -> Iterator[str]:
         yield f"    try: {terminal(error.hint)}"
 
 
-def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, str | NetbirdTokensError]]:
+def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, Found]]:
     try:
         where = parts.config_path or "none; secrets go to secrets/ beside the token file"
         sinks = parts.sinks
@@ -112,12 +91,10 @@ def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, str | NetbirdTokens
     yield "config", str(where)
     yield "server", f"{parts.management_url.value} (from {parts.management_url.source})"
     yield from _account(parts)
+    yield from _files(parts)
     set_name = SetName("preflight")
-    try:
+    with suppress(NetbirdTokensError):
         set_name = parts.loaded.token_set.name
-        yield "token file", f"set {set_name}, {len(parts.loaded.token_set.specs)} tokens"
-    except NetbirdTokensError as error:
-        yield "token file", error
     for name, sink in sinks.items():
         try:
             sink.preflight(parts.keys[name].default(set_name, "preflight"))
@@ -128,7 +105,31 @@ def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, str | NetbirdTokens
     yield "lock", _lock(parts, desk)
 
 
-def _account(parts: Parts) -> Iterator[tuple[str, str | NetbirdTokensError]]:
+def _files(parts: Parts) -> Iterator[tuple[str, Found]]:
+    """The token files, and whether the schedule of the config suits them."""
+    try:
+        _ = parts.files
+    except UsageError:
+        text = "none here yet; `import` writes one for tokens that are live"
+        yield "token file", Remark("–", text, "`netbird-tokens init`")
+        return
+    try:
+        loaded = parts.loaded
+    except NetbirdTokensError as error:
+        yield "token file", error
+        return
+    yield "token file", f"set {loaded.token_set.name}, {len(loaded.token_set.specs)} tokens"
+    every = f"a run every {ago(loaded.token_set.schedule.every)}"
+    late = [str(problem.where) for problem in loaded.warnings if problem.code == _LATE]
+    if late:
+        rest = f" and {len(late) - _NAMED} more" if len(late) > _NAMED else ""
+        text = f"{every}; if one is missed, these may expire: {', '.join(late[:_NAMED])}{rest}"
+        yield "schedule", Remark("!", f"{text}; `netbird-tokens validate` says more")
+    else:
+        yield "schedule", f"{every}; each renewal window outlasts a missed run"
+
+
+def _account(parts: Parts) -> Iterator[tuple[str, Found]]:
     try:
         with parts.reader() as api:
             users, now = api.users(), api.server_time()

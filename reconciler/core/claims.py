@@ -122,7 +122,7 @@ def _agreed(lookups: Sequence[tuple[Place, Lookup]]) -> Receipt | None:
 
 
 def _stale(receipt: Receipt, token: LiveToken | None) -> Why:
-    fate = f"expired on {token.expires_at:%Y-%m-%d}" if token else "no longer exists"
+    fate = f"expired on {token.expires_at.date()}" if token else "no longer exists"
     return Why(Reason.STALE, f"{receipt.token.id}, whose secret the sink holds, {fate}")
 
 
@@ -153,6 +153,6 @@ def _adopt(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> Claim | Blocked
         why = Why(Reason.OTHER_SET, f"{token.id} is in a receipt of set {min(owners)}")
         return Blocked(spec.name, spec.user, why, spec.where)
     if not token.works(ledger.world.now):
-        fate = f"{token.id}, to be adopted, expired on {token.expires_at:%Y-%m-%d}"
+        fate = f"{token.id}, to be adopted, expired on {token.expires_at.date()}"
         return Claim(None, None, (), Why(Reason.STALE, fate))
     return Claim(token, None, ())

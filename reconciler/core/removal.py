@@ -128,7 +128,7 @@ def _orphaned(spec: TokenSpec, token: LiveToken, now: datetime) -> Revoke | Wait
     made = f"minted {token.created_at:%Y-%m-%d %H:%M} UTC, not in any sink, never used"
     until = idle_since(spec, token)
     if token.works(now) and now < until:
-        text = f"{made}; revoked from {until:%Y-%m-%d} on, unless somebody uses it"
+        text = f"{made}; revoked from {until.date()} on, unless somebody uses it"
         return Wait(spec.name, token, Why(Reason.ORPHAN, text), until)
     why = Why(Reason.ORPHAN, made)
     return Revoke(spec.name, token, spec.places, why, spec.where, if_idle=True)
@@ -151,7 +151,7 @@ def _unmanaged(token: LiveToken, ledger: Ledger) -> Iterator[Change]:
     elif policy.action is UnmanagedAction.REVOKE:
         yield Revoke(token.name, token, (), Why(Reason.UNMANAGED_REVOKED, "nobody declares it"))
     elif not token.works(ledger.world.now):
-        yield Unmanaged(token, Why(Reason.EXPIRED, f"expired on {token.expires_at:%Y-%m-%d}"))
+        yield Unmanaged(token, Why(Reason.EXPIRED, f"expired on {token.expires_at.date()}"))
     elif (token.user, token.name) in ledger.wanted_names:
         text = "an entry has this name, but no receipt knows this token: adopt it or revoke it"
         yield Unmanaged(token, Why(Reason.SAME_NAME, text))

@@ -98,8 +98,7 @@ def window_is_not_reached(case: Case) -> Why | None:
     if due is None or case.now < due:
         return None
     left = max((case.token.expires_at - case.now) // DAY, 0)
-    since = f"{due:%Y-%m-%d}"
-    return Why(Reason.DUE, f"{left} day{'' if left == 1 else 's'} left, due since {since}")
+    return Why(Reason.DUE, f"{left} day{'' if left == 1 else 's'} left, due since {due.date()}")
 
 
 HELD: tuple[Rule, ...] = (
@@ -148,7 +147,7 @@ def successor_is_old_enough(case: Retirement) -> Stay | None:
 def expiry_is_not_awaited(case: Retirement) -> Stay | None:
     if case.spec.retire is not Retire.AT_EXPIRY:
         return None
-    text = f"left to expire on {case.old.expires_at:%Y-%m-%d}"
+    text = f"left to expire on {case.old.expires_at.date()}"
     return Stay(Why(Reason.UNTIL_EXPIRY, text), case.old.expires_at)
 
 
@@ -166,7 +165,7 @@ def it_is_no_longer_used(case: Retirement) -> Stay | None:
     idle_at = used + overlap(case.spec, case.successor)
     if case.now >= idle_at:
         return None
-    text = f"last used {used:%Y-%m-%d %H:%M} UTC; it lives until {case.old.expires_at:%Y-%m-%d}"
+    text = f"last used {used:%Y-%m-%d %H:%M} UTC; it lives until {case.old.expires_at.date()}"
     return Stay(Why(Reason.IN_USE, text), min(idle_at, case.old.expires_at))
 
 

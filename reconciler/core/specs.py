@@ -133,7 +133,7 @@ def _create(
     last = max((r.expires_at for r in claimed.receipts), default=None)
     asked = spec.name in ledger.world.requests.rotate
     if not spec.renew and last is not None and last <= now and not asked:
-        return Keep(spec, None, Why(Reason.ENDED, f"expired on {last:%Y-%m-%d}; renew: false"))
+        return Keep(spec, None, Why(Reason.ENDED, f"expired on {last.date()}; renew: false"))
     days = days_to_ask(spec.lifetime, now)
     if days is None:
         return Keep(spec, None, Why(Reason.ENDED, "its last day is over"))
@@ -194,11 +194,9 @@ def _retire(spec: TokenSpec, old: LiveToken, successor: LiveToken | None, ledger
         return Wait(spec.name, old, staying.why, staying.until)
     expired = not old.works(ledger.world.now)
     why = (
-        Why(Reason.EXPIRED, f"expired on {old.expires_at:%Y-%m-%d}")
+        Why(Reason.EXPIRED, f"expired on {old.expires_at.date()}")
         if expired
-        else Why(
-            Reason.SUPERSEDED, f"replaced by {successor.id} on {successor.created_at:%Y-%m-%d}"
-        )
+        else Why(Reason.SUPERSEDED, f"replaced by {successor.id} on {successor.created_at.date()}")
     )
     cleanup = tuple(place for place in ledger.emptied_by(old) if place not in spec.places)
     idle = spec.retire is Retire.WHEN_UNUSED and not expired

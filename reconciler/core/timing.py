@@ -72,9 +72,12 @@ def renews_at(spec: TokenSpec, token: LiveToken, now: datetime) -> datetime | No
 def _can_grow(lifetime: ExpiresOn, token: LiveToken, at: datetime) -> bool:
     """Whether a token minted then would live at least a day longer than this one."""
     days = days_to_ask(lifetime, at)
-    return days is not None and at + days * DAY >= token.expires_at + DAY
+    return days is not None and token.expires_at - at <= (days - 1) * DAY
 
 
 def overlap(spec: TokenSpec, successor: LiveToken) -> timedelta:
     """How long a predecessor stays beside its successor: at most a third of the lifetime."""
-    return min(spec.overlap_days * DAY, (successor.expires_at - successor.created_at) / 3)
+    third = (successor.expires_at - successor.created_at) / 3
+    return max(
+        min(spec.overlap_days * DAY, third), timedelta()
+    )  # a hand-made row may end before it began

@@ -119,4 +119,4 @@ def _life(live: Facts, now: datetime) -> tuple[str, str, str]:
 
 
 def _minute(instant: str | None) -> str:
-    return f"{moment(instant):%Y-%m-%d %H:%M} UTC" if instant else _NONE
+    return f"{instant[:10]} {instant[11:16]} UTC" if instant else _NONE

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reconciler.core.spec import Limits, UnmanagedAction, UnmanagedPolicy
+from reconciler.core.world import BY_HAND
 from reconciler.source.document import Document
 from reconciler.source.nodes import Map, Node, Scalar, plain
 from reconciler.source.problems import Problem, Severity, quoted
@@ -16,7 +17,15 @@ from reconciler.source.written import set_name, set_name_span
 
 
 def disagreements(documents: Sequence[Document]) -> Iterator[Problem]:
-    """Every file that says something else than the first file that says anything about it."""
+    """A name that no set may have, and every file that contradicts the first one that says anything."""
+    for document in documents[:1]:
+        if set_name(document) == BY_HAND:
+            yield document.source.problem(
+                "NB107",
+                set_name_span(document),
+                f'"name" must not be {BY_HAND}: tokens of `create --sink` are in sinks under this name',
+                "write another name",
+            )
     for document in documents[1:]:
         if set_name(document) != set_name(documents[0]):
             yield document.source.problem(

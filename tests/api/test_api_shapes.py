@@ -76,7 +76,7 @@ def test_every_timestamp_that_go_writes_is_read_to_the_microsecond(
     whole = moment.replace(microsecond=0).isoformat()
     text = f"{whole}{'.' + fraction if fraction else ''}{zone}"
     expected = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")), tzinfo=UTC)
-    read = wire.token({**TOKEN, "created_at": text}, BOT).created_at
+    read = wire.token({**TOKEN, "expiration_date": text}, BOT).expires_at
     assert read == expected - timedelta(minutes=offset)
 
 
