@@ -17,13 +17,22 @@ import pytest
 from gallery import check
 from staging import SECRET, Stage, at_a_terminal, command, staged, wait_for
 from test_documents import check as fits
+from worlds import inventory, place, spec, world
 
 from reconciler.cli.options import desk
+from reconciler.commands.desk import Desk
+from reconciler.commands.output import Output
+from reconciler.commands.record import Record, recorded
+from reconciler.core.outcome import Result
+from reconciler.core.outcome import Status as Ended
+from reconciler.core.planner import make_plan
 from reconciler.emulator import Call, Clock, Delay, Drop, Fault, Status
 from reconciler.errors import ExitCode
 from reconciler.locks import Holder
 from reconciler.locks.file import FileLock
+from reconciler.reports import markdown
 from reconciler.reports.exits import EXITS
+from reconciler.reports.json import Ending, plan_document, report_document
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -346,3 +355,53 @@ def test_every_line_of_markdown_is_ours(stage: Stage) -> None:
     for line in (stage.folder / "r.md").read_text("utf-8").splitlines():
         assert not re.match(r"\s*(/close|# heading|- @)", line)
         assert not re.search(r"@all|#1\b", line)
+
+
+def broken_off(ended_by: type[BaseException], *, began: bool) -> dict[str, Any]:
+    """The report of a run that broke off when one of its three actions had been told."""
+    plan = make_plan(world([spec("a"), spec("b")], sinks=inventory(registered=False)))
+    out = io.StringIO()
+    nobody = Desk(out, io.StringIO(), interactive=False, ask=lambda _: False)
+    record = Record("apply", nobody, Output("json"), plan, began)
+
+    def work() -> ExitCode:
+        if began:
+            record.told.append(Result(plan.effects[0], Ended.DONE))
+        raise ended_by
+
+    with pytest.raises(ended_by):
+        recorded(record, work)
+    document: dict[str, Any] = json.loads(out.getvalue())
+    fits(document, "report.v1")
+    return document
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "kind", "code"),
+    [
+        (ZeroDivisionError, "defect", 1),
+        (KeyboardInterrupt, "interrupted", 130),
+        (SystemExit, "interrupted", 143),
+    ],
+)
+def test_whatever_breaks_a_run_off_is_reported(
+    ended_by: type[BaseException], kind: str, code: int
+) -> None:
+    document = broken_off(ended_by, began=False)
+    assert document["exit"]["code"] == code
+    assert document["stopped"]["kind"] == kind
+    assert document["stopped"]["message"].endswith("nothing was changed")
+    assert document["summary"]["skipped"] == 3
+    document = broken_off(ended_by, began=True)
+    assert "nothing was changed" not in document["stopped"]["message"]
+    assert [r["status"] for r in document["results"]] == ["done", "uncertain", "uncertain"]
+
+
+def test_a_comment_keeps_its_budget_and_says_what_was_cut() -> None:
+    many = [spec(f"token {n}", places=(place(f"token-{n}"),)) for n in range(1500)]
+    plan = plan_document(make_plan(world(many)))
+    results = [Result(effect, Ended.SKIPPED, "not started") for effect in make_plan(world(many)).effects]
+    report = report_document("apply", plan, results, Ending(ExitCode.STOPPED))
+    for comment in (markdown.plan(plan), markdown.report(report)):
+        assert len(comment) < 65_536
+        assert re.search(r"and \d+ more: see the job's log", comment)
