@@ -78,6 +78,11 @@ def _hindrance(
             case Stored(receipt) | Damaged(Receipt() as receipt) if _is_foreign(spec, receipt.set):
                 text = f"{place} holds the secret of {receipt.name}, set {receipt.set}"
                 return Why(Reason.OTHER_SET, text)
+            case Stored(receipt) | Damaged(Receipt() as receipt) if ledger.shields(
+                receipt.token, spec
+            ):
+                text = f"{place} holds the secret of {receipt.name}, whose entry is gone"
+                return Why(Reason.PROTECTED, f"{text}, but its receipt says protect: true")
     return None
 
 

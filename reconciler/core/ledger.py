@@ -20,6 +20,7 @@ from reconciler.core.receipts import (
     TokenRef,
     receipt_of,
 )
+from reconciler.core.spec import TokenSpec
 from reconciler.core.tokens import LiveToken, TokenId, Unread, UserId
 from reconciler.core.world import BY_HAND, World
 
@@ -76,6 +77,7 @@ class Ledger:
             for ref in holding.receipt.named
         }
         """A write was cut off: what the place of some spec really holds may be the secret of any."""
+        self.shielded = dict(self._shielded())
         self.own = _own_credential(world)
         self.blind = any(map(_is_partly_unread, world.sinks.values()))
         """Whether some receipt may have escaped us: then nothing can be called nobody's."""
@@ -89,6 +91,20 @@ class Ledger:
                 self.holdings_of[holding.receipt.token].append(holding)
             elif holding.receipt.set != BY_HAND:
                 self.taken[holding.receipt.token] = holding.receipt.set
+
+    def _shielded(self) -> Iterator[tuple[TokenRef, str]]:
+        """Live tokens whose receipt says `protect` although their entry is gone; and its name."""
+        known = {address for spec in self.world.wanted.specs for address in spec.addresses}
+        for address in self.ours.keys() - known:
+            for receipt in (holding.receipt for holding in self.ours[address]):
+                named = {receipt.name, receipt.token.id} & self.world.requests.allow_revoke
+                if receipt.protect and not named and self.may_exist(receipt.token):
+                    yield receipt.token, receipt.name
+
+    def shields(self, ref: TokenRef, spec: TokenSpec) -> bool:
+        """Whether `protect` of an entry that is gone keeps this token from being replaced by another's."""
+        name = self.shielded.get(ref)
+        return name is not None and name not in (spec.name, *spec.previously)
 
     def find(self, ref: TokenRef) -> LiveToken | Unread | None:
         """The live token; None if its user's list was read and does not have it."""

@@ -1,31 +1,18 @@
-"""What one spec needs: a create, a renewal, a new receipt, or nothing; and what becomes of the
-tokens that its receipts name besides the one in hand.
-"""
+"""What one spec needs: a create, a renewal, a new receipt, or nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from reconciler.core.changes import (
-    Amend,
-    Blocked,
-    Change,
-    Clean,
-    Create,
-    Keep,
-    Renew,
-    Revoke,
-    Target,
-    Wait,
-)
+from reconciler.core.changes import Amend, Blocked, Change, Create, Keep, Renew, Target
 from reconciler.core.claims import Claim, claim, namesakes
 from reconciler.core.ledger import Holding, Ledger, stored
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Absent, Lookup, Place, Receipt, TokenRef, version_of
-from reconciler.core.removal import leftovers
-from reconciler.core.rules import Case, Retirement, objection, stay
-from reconciler.core.spec import Retire, TokenSpec
+from reconciler.core.rules import Case, objection
+from reconciler.core.spec import TokenSpec
+from reconciler.core.succession import Hand, left_behind
 from reconciler.core.timing import days_to_ask, renews_at
 from reconciler.core.tokens import LiveToken, TokenId, Unread
 
@@ -50,12 +37,7 @@ def plan_spec(spec: TokenSpec, ledger: Ledger, spoken: set[TokenId]) -> Iterator
     yield verdict
     if claimed.token is not None:
         spoken.add(claimed.token.id)
-    agreed = isinstance(verdict, Keep | Amend) and verdict.why.reason is not Reason.ENDED
-    successor = claimed.token if agreed else None
-    yield from _superseded(spec, named, successor, ledger, spoken)
-    if successor is not None:
-        yield from leftovers(spec.name, holdings, ledger)
-        yield from _dropped(spec, successor, holdings, ledger)
+    yield from left_behind(Hand(spec, verdict, claimed, holdings), ledger, spoken)
 
 
 def _holdings(spec: TokenSpec, lookups: Lookups, ledger: Ledger) -> list[Holding]:
@@ -72,17 +54,6 @@ def _holdings(spec: TokenSpec, lookups: Lookups, ledger: Ledger) -> list[Holding
         for holding in ledger.ours.get(address, ()):
             found.setdefault(holding.place, holding)
     return list(found.values())
-
-
-def _dropped(
-    spec: TokenSpec, held: LiveToken, holdings: Iterable[Holding], ledger: Ledger
-) -> Iterator[Clean]:
-    """Places that the entry named once and that still hold what all of its places hold."""
-    ref = TokenRef(held.user, held.id)
-    for holding in holdings:
-        if holding.receipt.token == ref and holding.place not in ledger.wanted_places:
-            text = f"{spec.name} no longer names {holding.place.sink}"
-            yield Clean(spec.name, ref, holding.place, Why(Reason.DROPPED, text))
 
 
 def _named(holdings: Iterable[Holding]) -> list[TokenRef]:
@@ -106,8 +77,7 @@ def _verdict(
     days = days_to_ask(spec.lifetime, world.now)
     if days is None:
         return Keep(spec, token, Why(Reason.ENDED, "its last day is here; nothing follows"))
-    refs = {*named, TokenRef(token.user, token.id)}
-    known = tuple(sorted(ref for ref in refs if ledger.may_exist(ref)))
+    known = tuple(filter(ledger.may_exist, sorted({*named, TokenRef(token.user, token.id)})))
     urgent = world.requests.compromised and spec.name in world.requests.rotate
     doomed = _doomed(spec, known, ledger) if urgent else ()
     own = not ledger.own.isdisjoint(ref.id for ref in known)
@@ -137,7 +107,7 @@ def _create(
     days = days_to_ask(spec.lifetime, now)
     if days is None:
         return Keep(spec, None, Why(Reason.ENDED, "its last day is over"))
-    known = tuple(ref for ref in named if ledger.may_exist(ref))
+    known = tuple(filter(ledger.may_exist, named))
     return Create(spec, days, _targets(lookups), known, claimed.why)
 
 
@@ -166,38 +136,3 @@ def _targets(lookups: Lookups) -> tuple[Target, ...]:
         for place, lookup in lookups
         if not isinstance(lookup, Unread)
     )
-
-
-def _superseded(
-    spec: TokenSpec,
-    named: list[TokenRef],
-    successor: LiveToken | None,
-    ledger: Ledger,
-    spoken: set[TokenId],
-) -> Iterator[Change]:
-    for ref in named:
-        old = ledger.live.get(ref)
-        if old is None or ref.id in spoken or ref in ledger.held:
-            continue
-        spoken.add(ref.id)
-        yield _retire(spec, old, successor, ledger)
-
-
-def _retire(spec: TokenSpec, old: LiveToken, successor: LiveToken | None, ledger: Ledger) -> Change:
-    if successor is None:
-        return Wait(spec.name, old, Why(Reason.PENDING, "until its successor is in every sink"))
-    if (other := ledger.other_set(old)) is not None:
-        why = Why(Reason.OTHER_SET, f"{old.id} is in a receipt of set {other}")
-        return Blocked(spec.name, old.user, why, spec.where, old)
-    staying = stay(Retirement(spec, old, successor, ledger.world.now))
-    if staying is not None:
-        return Wait(spec.name, old, staying.why, staying.until)
-    expired = not old.works(ledger.world.now)
-    why = (
-        Why(Reason.EXPIRED, f"expired on {old.expires_at.date()}")
-        if expired
-        else Why(Reason.SUPERSEDED, f"replaced by {successor.id} on {successor.created_at.date()}")
-    )
-    cleanup = tuple(place for place in ledger.emptied_by(old) if place not in spec.places)
-    idle = spec.retire is Retire.WHEN_UNUSED and not expired
-    return Revoke(spec.name, old, cleanup, why, spec.where, if_idle=idle)

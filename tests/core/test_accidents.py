@@ -28,7 +28,7 @@ from worlds import (
 
 from reconciler.core.changes import Change, Renew, Revoke
 from reconciler.core.planner import make_plan
-from reconciler.core.receipts import Inventory, SetName, TokenRef
+from reconciler.core.receipts import Inventory, Place, SetName, TokenRef
 from reconciler.core.spec import ExpiresOn, Limits, Retire, UnmanagedAction
 from reconciler.core.subjects import action_of, name_of, token_of
 from reconciler.core.tokens import LiveToken, Unread, UserId
@@ -177,6 +177,54 @@ def test_an_unstored_token_stays_while_a_place_of_its_entry_holds_an_unknown_val
         assert not doomed(world([spec("a")], [orphan], foreign, unmanaged=action))
     whole = inventory({"platform/a": stored(receipt(NEW))})
     assert doomed(world([spec("a")], [NEW, orphan], whole)) == {"orphan"}
+
+
+# Entries that go
+
+
+ENDED = {
+    "its last token expired": (token("new", "a", days=9), place("a")),
+    "its last token outlives it": (NEW, place("a")),
+    "it was moved and nothing follows": (NEW, place("elsewhere")),
+}
+
+
+@pytest.mark.parametrize(("last", "where"), ENDED.values(), ids=ENDED)
+def test_what_an_ended_entry_replaced_does_not_wait_for_a_successor(
+    last: LiveToken, where: Place
+) -> None:
+    """It would have lived for months beyond the last day in the file."""
+    entry = spec("a", lifetime=ExpiresOn(date(2026, 5, 31)), places=(where,))
+    chain = inventory({"platform/a": stored(receipt(last, predecessors=(ref(OLD),)))})
+    of = world([entry], [OLD, last], chain)
+    assert doomed(of) == {"old"}
+    assert "clean" not in {action_of(effect) for effect in make_plan(of).effects}
+
+
+def test_the_place_of_a_protected_token_is_not_given_away_in_one_step() -> None:
+    """One commit removes its entry and moves another one there: it would be replaced, and then retired."""
+    heir = spec("b", places=(place("a"),))
+    of = world([heir], [NEW], held(NEW, protect=True))
+    assert lines(of) == ["blocked b - protected"]
+    named = replace(of.requests, allow_revoke=frozenset({"a"}))
+    assert lines(replace(of, requests=named)) == ["renew b new secret-missing"]
+    assert lines(world([heir], [], held(NEW, protect=True))) == ["create b - secret-stale"]
+    assert lines(world([heir], [NEW], held(NEW))) == ["renew b new secret-missing"]
+    other_user = spec("a", user=X)
+    assert lines(world([other_user], [NEW], held(NEW, protect=True))) == ["renew a new user-changed"]
+
+
+def test_a_protected_token_is_no_predecessor_to_be_retired() -> None:
+    """Another entry took over one of its two places, and later its own entry went."""
+    b = token("b", "b", last_used=NOW)
+    both = {
+        "platform/b": stored(receipt(b, predecessors=(ref(OLD),))),
+        "platform/a": stored(receipt(OLD, protect=True)),
+    }
+    assert lines(world([spec("b")], [OLD, b], inventory(both))) == [
+        "blocked b old protected",
+        "keep b b in-sync",
+    ]
 
 
 # Could not look
