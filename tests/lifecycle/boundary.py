@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from memory import POWERS, Cell, Op, Store, secret_of, version_of
-from worlds import SET, US
+from memory import POWERS, Cell, Op, Store, Write, secret_of, version_of
+from worlds import BOT, SET, US
 
 from reconciler.core.ports import Minted, Power
 from reconciler.core.receipts import (
@@ -26,11 +26,11 @@ from reconciler.core.receipts import (
     Version,
 )
 from reconciler.core.secret import Secret
-from reconciler.core.tokens import LiveToken, TokenId, User, UserId
+from reconciler.core.tokens import LiveToken, TokenId, Unread, User, UserId
 from reconciler.errors import Gone, SinkRefused
 
 Wire = Callable[[Op], Any]
-KEY = "key"
+BOT2 = UserId("bot2")
 
 
 class Service:
@@ -46,7 +46,8 @@ class Service:
         facts = {"role": "admin", "is_service_user": True}
         return (
             User(US, "us", is_current=True, **facts),
-            User(UserId("bot"), "bot", is_current=False, **facts),
+            User(BOT, "bot", is_current=False, **facts),
+            User(BOT2, "bot2", is_current=False, **facts),
         )
 
     def server_time(self) -> datetime:
@@ -82,7 +83,7 @@ class Service:
 
 @dataclass
 class MemorySink:
-    """A sink of any kind, with one key."""
+    """A sink of any kind."""
 
     wire: Wire
     name: SinkName
@@ -94,10 +95,10 @@ class MemorySink:
 
     def inventory(self, keys: Collection[str]) -> Inventory:
         store: Store = self.wire(Op("inventory", (self.name,)))
-        lookup = _lookup(store)
-        entries = {} if isinstance(lookup, Absent) else {KEY: lookup}
-        known = {SET: store.registration} if store.registration else {}
-        return Inventory(entries, known)  # type: ignore[arg-type]  # never Unread
+        found = {key: lookup_of(store.kind, cell) for key, cell in store.cells}
+        entries: dict[str, Any] = {k: at for k, at in found.items() if not isinstance(at, Absent)}
+        entries |= {key: Unread("injected") for key in store.hidden}
+        return Inventory(entries, {SET: store.registration} if store.registration else {})
 
     def preflight(self, key: str) -> None:
         pass
@@ -108,16 +109,22 @@ class MemorySink:
     def put(self, key: str, secret: Secret, receipt: Receipt, expect: Version) -> None:
         match self.kind:
             case "cas" | "last":
-                written = self._write("put", receipt, expect)
+                written = self._write("put", key, Write(receipt, expect))
             case "file":
-                written = self._write("write_receipt", receipt, expect)
+                written = self._write("write_receipt", key, Write(receipt, expect))
                 if written:
-                    self._write("write_value", receipt.token.id)
+                    self._write("write_value", key, receipt.token.id)
             case _:
-                self._write("note", receipt, None)
-                self._write("set_value", receipt.token.id)
-                stamp = self.wire(Op("stamp_of", (self.name,))).cell.stamp
-                written = self._write("note", receipt, stamp)
+                self._write("note", key, (receipt, None))
+                self._write("set_value", key, receipt.token.id)
+                stamp = self.wire(Op("stamp_of", (self.name, key))).stamp
+                written = self._write("note", key, (receipt, stamp))
+        self._claim(written)
+
+    def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
+        self._claim(self._write("amend", key, Write(receipt, expect)))
+
+    def _claim(self, written: bool) -> None:
         if not written:
             raise SinkRefused(f"{self.name} changed since the plan")
 
@@ -125,22 +132,21 @@ class MemorySink:
         done: bool = self.wire(Op(what, (self.name, *args), "sink"))
         return done
 
-    def amend(self, key: str, receipt: Receipt, expect: Version) -> None:
-        raise AssertionError("no scenario here amends a receipt")
-
     def read(self, key: str) -> Lookup:
-        return _lookup(self.wire(Op("read", (self.name,))))
+        return lookup_of(self.kind, self.wire(Op("read", (self.name, key))))
 
     def delete(self, key: str, token: TokenId) -> bool:
-        return self._write("delete", token)
+        known = self._write("delete", key, token)
+        if known and self.kind == "file":
+            self._write("drop_receipt", key)
+        return known
 
 
-def _lookup(store: Store) -> Stored | Damaged | Absent:
-    cell = store.cell
+def lookup_of(kind: str, cell: Cell) -> Stored | Damaged | Absent:
     if cell.value is None and cell.receipt is None:
         return Absent()
     version = Version(version_of(cell))
-    if cell.receipt is not None and _vouches(store.kind, cell):
+    if cell.receipt is not None and _vouches(kind, cell):
         return Stored(cell.receipt, version)
     return Damaged(cell.receipt, version, "does not fit")
 

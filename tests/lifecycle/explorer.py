@@ -10,21 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from memory import Memory, Op, bury, is_possible, perform
+from faults import WRITES, faults
+from memory import Memory, Op, is_possible, perform
 from runs import Branch, Fails, Program, Tree, run_alone
-
-from reconciler.errors import (
-    NetbirdTokensError,
-    SinkRefused,
-    SinkUnread,
-    SinkUnsure,
-    Unavailable,
-    Uncertain,
-)
 
 NAP = timedelta(minutes=20)
 """Longer than the grace: what slept so long may wake up to a token that was revoked meanwhile."""
-WRITES = ("put", "write_receipt", "write_value", "note", "set_value", "stamp_of")
 
 Invariant = Callable[[Memory, Memory], str]
 """From the world before a step and after it: what is wrong, or nothing."""
@@ -159,7 +150,7 @@ class Explorer:
         yield from self._checked(name, world, self._moved(world, at, op, memory, answer))
         if not world.faults:
             return
-        for label, spoiled, error in _faults(op, world.memory, memory, at + 1):
+        for label, spoiled, error in faults(op, world.memory, memory, at + 1):
             if error is None:
                 dead = (*world.runs[:at], None, *world.runs[at + 1 :])
                 after = replace(world, memory=spoiled, runs=dead)
@@ -209,46 +200,3 @@ class _Frame:
 def _is_writing(world: World) -> bool:
     """Between a look at the clock and the write that follows no machine sleeps for long."""
     return any(op.what in WRITES for run in world.runs if run for op in run.pending)
-
-
-def _follows_a_write(op: Op) -> bool:
-    """An adapter that has written a part no longer says that nothing was written."""
-    return op.what in ("write_value", "set_value") or (op.what == "note" and op.args[-1] is not None)
-
-
-_Fault = tuple[str, Memory, type[NetbirdTokensError] | None]
-
-
-def _faults(op: Op, before: Memory, after: Memory, run: int) -> Iterator[_Fault]:
-    """What else can come of a call: a label, the memory, and the error; no error: the process died."""
-    match op.writes:
-        case "service":
-            yield from _of_service(op, before, after)
-        case "sink":
-            if not _follows_a_write(op):
-                yield "is refused", bury(before, run), SinkRefused
-            yield "is carried out, the answer is lost", bury(after, run), SinkUnsure
-            yield "is lost", bury(before, run), SinkUnsure
-        case _ if op.what in ("tokens", "token"):
-            yield "fails", before, Unavailable
-        case _ if op.what in ("inventory", "read"):
-            yield "fails", before, SinkUnread
-    if op.writes and op.what != "commit":
-        yield "never comes: the run died", bury(before, run), None
-
-
-def _of_service(op: Op, before: Memory, after: Memory) -> Iterator[_Fault]:
-    match op.what:
-        case "create":
-            yield "is not sent", before, Unavailable
-            yield "is carried out, the answer is lost", after, Uncertain
-            yield "is lost", before, Uncertain
-        case "commit":  # the server goes on, or fails, whether or not the client is there
-            yield "is carried out, the answer is lost", after, Uncertain
-            yield "is carried out, the run died", after, None
-            dropped = tuple(t for t in before.unlisted if t != op.args[0])
-            yield "is lost", replace(before, unlisted=dropped), Uncertain
-            yield "is lost, the run died", replace(before, unlisted=dropped), None
-        case "revoke":
-            yield "is not sent", before, Unavailable
-            yield "is carried out, the answer is lost", after, Uncertain

@@ -13,7 +13,7 @@ Four kinds of sinks stand for all there are (sinks.md §2.12):
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,13 +49,29 @@ class Cell:
     writer: int | None = None
 
 
+EMPTY = Cell()
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One sink: its kind, its registration, and its one key."""
+    """One sink.
+
+    Attributes:
+        cells: What is at each key that was ever written.
+        hidden: Keys that this one look could not read.
+    """
 
     kind: str
-    cell: Cell = field(default_factory=Cell)
+    cells: tuple[tuple[str, Cell], ...] = ()
     registration: Registration | None = None
+    hidden: frozenset[str] = frozenset()
+
+    def at(self, key: str) -> Cell:
+        return next((cell for known, cell in self.cells if known == key), EMPTY)
+
+    def holding(self, key: str, cell: Cell) -> Store:
+        others = (pair for pair in self.cells if pair[0] != key)
+        return replace(self, cells=tuple(sorted((*others, (key, cell)), key=_first)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +92,25 @@ class Memory:
     minted: int = 0
 
     def store(self, sink: SinkName) -> Store:
-        return dict(self.stores)[sink]
+        return next(store for name, store in self.stores if name == sink)
 
     def with_store(self, sink: SinkName, store: Store) -> Memory:
         return replace(
             self, stores=tuple((name, store if name == sink else s) for name, s in self.stores)
         )
 
-    def with_cell(self, sink: SinkName, **changes: Any) -> Memory:
+    def with_cell(self, sink: SinkName, key: str, **changes: Any) -> Memory:
         store = self.store(sink)
-        cell = replace(store.cell, **changes)
-        cell = replace(cell, version=store.cell.version + 1)
-        return self.with_store(sink, replace(store, cell=cell))
+        cell = store.at(key)
+        changed = replace(cell, version=cell.version + 1, **changes)
+        return self.with_store(sink, store.holding(key, changed))
 
     def works(self, token: TokenId) -> bool:
         return any(t.id == token and t.works(self.now) for t in self.listed)
+
+
+def _first(pair: tuple[str, Cell]) -> str:
+    return pair[0]
 
 
 def secret_of(token: TokenId) -> Secret:
@@ -130,18 +150,20 @@ def is_possible(op: Op, memory: Memory, run: int) -> bool:
     if op.what == "settle":
         mine = next((t for t in memory.listed if t.id == op.args[0]), None)
         return mine is None or all(t.created_at > mine.created_at for t in memory.unlisted)
-    if op.what in ("inventory", "read", "write_receipt", "delete"):
-        cell = memory.store(op.args[0]).cell
-        return cell.writer in (None, run)
+    if op.what == "inventory":
+        return all(cell.writer in (None, run) for _, cell in memory.store(op.args[0]).cells)
+    if op.what in ("read", "write_receipt", "delete", "amend"):
+        return memory.store(op.args[0]).at(op.args[1]).writer in (None, run)
     return True
 
 
 def bury(memory: Memory, run: int) -> Memory:
     """A process died: its locks fall."""
     for name, store in memory.stores:
-        if store.cell.writer == run:
-            cell = replace(store.cell, writer=None)
-            memory = memory.with_store(name, replace(store, cell=cell))
+        for key, cell in store.cells:
+            if cell.writer == run:
+                freed = memory.store(name).holding(key, replace(cell, writer=None))
+                memory = memory.with_store(name, freed)
     return memory
 
 
@@ -191,49 +213,81 @@ def _inventory(memory: Memory, run: int, sink: SinkName) -> tuple[Memory, Any]:
     return memory, memory.store(sink)
 
 
+def _read(memory: Memory, run: int, sink: SinkName, key: str) -> tuple[Memory, Any]:
+    return memory, memory.store(sink).at(key)
+
+
 def _register(memory: Memory, run: int, sink: SinkName, known: Registration) -> tuple[Memory, Any]:
     return memory.with_store(sink, replace(memory.store(sink), registration=known)), None
 
 
-def _put(memory: Memory, run: int, sink: SinkName, receipt: Receipt, expect: str) -> tuple[Memory, Any]:
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A receipt on its way to a place, and the version that must still be there."""
+
+    receipt: Receipt
+    expect: str
+
+    def fits(self, cell: Cell) -> bool:
+        return version_of(cell) == self.expect or cell.receipt == self.receipt
+
+
+def _put(memory: Memory, run: int, sink: SinkName, key: str, write: Write) -> tuple[Memory, Any]:
     """Value and receipt in one write; whether it was made."""
     store = memory.store(sink)
-    if store.kind == "cas" and not _is_as_expected(store.cell, receipt, expect):
+    if store.kind == "cas" and not write.fits(store.at(key)):
         return memory, False
-    return memory.with_cell(sink, value=receipt.token.id, receipt=receipt), True
+    receipt = write.receipt
+    return memory.with_cell(sink, key, value=receipt.token.id, receipt=receipt), True
 
 
 def _write_receipt(
-    memory: Memory, run: int, sink: SinkName, receipt: Receipt, expect: str
+    memory: Memory, run: int, sink: SinkName, key: str, write: Write
 ) -> tuple[Memory, Any]:
     """The first of the two writes of a file; takes the lock."""
-    if not _is_as_expected(memory.store(sink).cell, receipt, expect):
+    if not write.fits(memory.store(sink).at(key)):
         return memory, False
-    return memory.with_cell(sink, receipt=receipt, writer=run), True
+    return memory.with_cell(sink, key, receipt=write.receipt, writer=run), True
 
 
-def _write_value(memory: Memory, run: int, sink: SinkName, token: TokenId) -> tuple[Memory, Any]:
-    return memory.with_cell(sink, value=token, writer=None), True
+def _write_value(
+    memory: Memory, run: int, sink: SinkName, key: str, token: TokenId
+) -> tuple[Memory, Any]:
+    return memory.with_cell(sink, key, value=token, writer=None), True
 
 
-def _note(memory: Memory, run: int, sink: SinkName, receipt: Receipt, stamp: Any) -> tuple[Memory, Any]:
+def _note(
+    memory: Memory, run: int, sink: SinkName, key: str, noted: tuple[Receipt, Any]
+) -> tuple[Memory, Any]:
     """The companion record, before the value with no stamp, after it with the value's."""
-    return memory.with_cell(sink, receipt=receipt, noted=stamp), True
+    receipt, stamp = noted
+    return memory.with_cell(sink, key, receipt=receipt, noted=stamp), True
 
 
-def _set_value(memory: Memory, run: int, sink: SinkName, token: TokenId) -> tuple[Memory, Any]:
-    return memory.with_cell(sink, value=token, stamp=memory.now), True
+def _set_value(memory: Memory, run: int, sink: SinkName, key: str, token: TokenId) -> tuple[Memory, Any]:
+    return memory.with_cell(sink, key, value=token, stamp=memory.now), True
 
 
-def _delete(memory: Memory, run: int, sink: SinkName, token: TokenId) -> tuple[Memory, Any]:
-    receipt = memory.store(sink).cell.receipt
-    if receipt is None or receipt.token.id != token:
+def _amend(memory: Memory, run: int, sink: SinkName, key: str, write: Write) -> tuple[Memory, Any]:
+    if not write.fits(memory.store(sink).at(key)):
         return memory, False
-    return memory.with_cell(sink, value=None, receipt=None, noted=None, stamp=None), True
+    return memory.with_cell(sink, key, receipt=write.receipt), True
 
 
-def _is_as_expected(cell: Cell, receipt: Receipt, expect: str) -> bool:
-    return version_of(cell) == expect or cell.receipt == receipt
+def _delete(memory: Memory, run: int, sink: SinkName, key: str, token: TokenId) -> tuple[Memory, Any]:
+    """All in one; of a file the value goes first, under the lock, if the receipt describes it."""
+    store = memory.store(sink)
+    cell = store.at(key)
+    if cell.receipt is None or cell.receipt.token.id != token:
+        return memory, False
+    if store.kind == "file":
+        value = None if cell.value == token else cell.value
+        return memory.with_cell(sink, key, value=value, writer=run), True
+    return memory.with_cell(sink, key, value=None, receipt=None, noted=None, stamp=None), True
+
+
+def _drop_receipt(memory: Memory, run: int, sink: SinkName, key: str) -> tuple[Memory, Any]:
+    return memory.with_cell(sink, key, receipt=None, writer=None), True
 
 
 def version_of(cell: Cell) -> str:
@@ -251,13 +305,15 @@ STEPS: dict[str, Callable[..., tuple[Memory, Any]]] = {
     "settle": _settle,
     "clock": _clock,
     "inventory": _inventory,
-    "read": _inventory,
+    "read": _read,
     "register": _register,
     "put": _put,
     "write_receipt": _write_receipt,
     "write_value": _write_value,
     "note": _note,
     "set_value": _set_value,
-    "stamp_of": _inventory,
+    "stamp_of": _read,
+    "amend": _amend,
     "delete": _delete,
+    "drop_receipt": _drop_receipt,
 }

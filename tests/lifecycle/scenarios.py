@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from boundary import KEY
 from explorer import Scenario
 from memory import START, Cell, Memory, Store, secret_of
 from runs import Program
@@ -17,6 +16,7 @@ from reconciler.core.receipts import Place, Receipt, Registration, SinkName, Tok
 from reconciler.core.spec import ExpiresIn, Location, TokenSet, TokenSpec
 from reconciler.core.tokens import LiveToken, TokenId, UserId
 
+KEY = "key"
 ADMIN = UserId("admin")
 REGISTERED = Registration(SET, SERVER, US, START - timedelta(days=300))
 
@@ -64,7 +64,7 @@ BY_HAND = live("h1", 3, created_by=ADMIN)
 
 def memory(kinds: Sequence[str], holds: Sequence[Receipt | None], *tokens: LiveToken) -> Memory:
     stores = tuple(
-        (name, Store(kind, Cell(r.token.id, r, 1, START, START) if r else Cell(), REGISTERED))
+        (name, Store(kind, ((KEY, Cell(r.token.id, r, 1, START, START)),) if r else (), REGISTERED))
         for (name, kind), r in zip(_named(kinds), holds, strict=True)
     )
     return Memory(stores, (*tokens, BY_HAND))
@@ -123,18 +123,19 @@ def during(before: Memory, after: Memory) -> str:
     if taken := {id_ for id_ in after.revoked - before.revoked if id_.startswith("h")}:
         return f"I3: {min(taken)}, which is not ours, was revoked"
     for (name, old), (_, new) in zip(before.stores, after.stores, strict=True):
-        value = new.cell.value
+        value, had = new.at(KEY).value, old.at(KEY).value
         if value in after.revoked:
             return f"I1: {name} holds {value}, which was revoked"
-        if old.cell.value is not None and (value is None or not after.works(value)):
+        if had is not None and (value is None or not after.works(value)):
             return f"I2: a consumer of {name} was let in, and now has {value}"
     return ""
 
 
 def after(memory: Memory) -> str:
     """I4 and I5, once two clean runs are over."""
-    values = {store.cell.value for _, store in memory.stores}
-    claimed = {s.cell.receipt.token.id if s.cell.receipt else None for _, s in memory.stores}
+    cells = [store.at(KEY) for _, store in memory.stores]
+    values = {cell.value for cell in cells}
+    claimed = {cell.receipt.token.id if cell.receipt else None for cell in cells}
     ours = {token.id for token in memory.listed} - {BY_HAND.id}
     if claimed != values:
         return f"I4: receipts name {claimed}, consumers read {values}"

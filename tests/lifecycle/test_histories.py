@@ -1,0 +1,128 @@
+"""Random histories: people edit the file, runs die, fail, sleep and overtake each other, time passes, others
+make and delete tokens, sinks lose what they held. Every run is the product's own: gather, make_plan, the
+guards and the engine; `witness.py` judges each of its steps, `endings.py` how every history has to end:
+
+- I1 No place of a wanted entry holds the secret of a token that we revoked.
+- I2 No step of ours locks out whom a place of a wanted entry let in.
+- I3 Nothing is revoked that DESIGN §4 does not call ours, nor what is protected, young or our credential.
+- I4 No receipt vouches for another token's secret.
+- I5 The chaos stops, and people act on what the plan tells them. A run 20 minutes later (the grace has
+  passed) and one 9 days after that (every overlap has) leave each entry one live token, in all its places;
+  what it replaced is gone, or the plan says until when it stays. At most dead things are left to a third run.
+
+Besides: one world has one plan, and what could not be read leads to nothing on its account.
+
+In CI the histories are the same every time, 2,000 of them; elsewhere they are new each time. A failing one
+is shown as data and shrunk, with a blob: `pytest tests/lifecycle/test_histories.py --history BLOB` plays it
+again as long as the strategies below stay as they are. `--hypothesis-seed N` repeats a whole run, and
+`--large` tells ten times as many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from itertools import chain
+from typing import Any
+
+import hypothesis
+import pytest
+from edits import KINDS, NAMES, Edit, File
+from endings import restless, settle, unsettled
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from memory import POWERS
+from people import DEEDS, WAITS, Commits, Event, Passes, Runs, Somebody
+from story import TROUBLES, Story, Trouble
+
+from reconciler import engine, gather
+from reconciler.core.receipts import SinkName
+
+PARTS, EACH = 4, 500
+CALLS = st.integers(0, 11)
+PICKS = st.integers(0, 40)
+names = st.sampled_from(NAMES)
+acting = st.sampled_from((True, True, True, False))
+troubles = st.builds(Trouble, st.sampled_from(TROUBLES), acting, CALLS, CALLS)
+edits = st.builds(Edit, st.sampled_from(KINDS), names, PICKS)
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(Runs, st.lists(troubles, max_size=2).map(tuple)),
+    st.builds(Commits, st.lists(edits, min_size=1, max_size=3).map(tuple)),
+    st.builds(Passes, st.sampled_from(range(len(WAITS))), st.booleans()),
+    st.builds(Somebody, st.sampled_from(tuple(DEEDS)), names, PICKS),
+)
+kinds = st.lists(st.sampled_from(tuple(POWERS)), min_size=1, max_size=3)
+live_names = st.sampled_from(("{name}", "team/{name}"))
+beginnings = st.lists(st.builds(Edit, st.just("add"), names, PICKS), min_size=1, max_size=3)
+courses = st.tuples(*[st.lists(events, max_size=9)] * 3).map(lambda parts: [*chain(*parts)])
+"""Hypothesis keeps lists short; three in a row are long enough, and shrink as well."""
+
+
+class InTurn(Executor):
+    """One thing after the other, in the order in which the product asks for them."""
+
+    def __init__(self, width: int) -> None:
+        pass
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args))
+        except BaseException as error:  # noqa: BLE001 - kept for whoever asks, as a thread keeps it
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture(autouse=True)
+def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (gather, engine):
+        monkeypatch.setattr(module, "ThreadPoolExecutor", InTurn)
+
+
+def begin(sinks: Sequence[str], live_name: str, first: Sequence[Edit]) -> Story:
+    named = tuple((SinkName(f"{kind}{n}"), kind) for n, kind in enumerate(sinks, 1))
+    story = Story(named, File(tuple(sink for sink, _ in named), live_name))
+    Commits(tuple(first)).happens(story)
+    return story
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens(
+    part: int, request: pytest.FixtureRequest, record_property: Callable[..., None]
+) -> None:
+    told = {"histories": 0, "runs": 0, "mints": 0, "revokes": 0, "stopped": 0}
+
+    @given(kinds, live_names, beginnings, courses)
+    def history(
+        sinks: list[str], live_name: str, first: list[Edit], course: list[Event]
+    ) -> None:
+        story = begin(sinks, live_name, first)
+        for event in course:
+            event.happens(story)
+        plan = settle(story)
+        if plan is not None:
+            assert list(unsettled(story, plan)) == []
+            assert list(restless(story)) == []
+        told["histories"] += 1
+        told["stopped"] += plan is None
+        told["runs"] += story.runs
+        told["mints"] += story.memory.minted
+        told["revokes"] += len(story.memory.revoked)
+
+    chosen(part, request.config)(history)()
+    record_property("histories", told)
+
+
+def chosen(part: int, config: pytest.Config) -> Callable[[Any], Any]:
+    """Which histories are told: one, from its blob; the same in every CI; or any."""
+    if blob := config.getoption("--history"):
+        return hypothesis.reproduce_failure(hypothesis.__version__, blob.encode())
+    many = settings(
+        max_examples=EACH * (10 if config.getoption("--large") else 1),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        phases=set(Phase) - {Phase.explain},
+        print_blob=True,
+    )
+    if not settings().derandomize:
+        return many
+    return lambda history: many(hypothesis.seed(part)(history))
