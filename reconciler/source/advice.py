@@ -12,6 +12,7 @@ from reconciler.source.problems import quoted
 
 _YES: Final = frozenset(("yes", "y", "on", "true"))
 _NO: Final = frozenset(("no", "n", "off", "false"))
+_LARGEST: Final = 10**9  # beyond this nobody means a number of anything here
 _COUNT: Final = re.compile(r"0*([0-9][0-9_]{0,9})\s*(?:d|days?)?", re.IGNORECASE)
 _NEEDS_NO_QUOTES: Final = re.compile(r"(?![0-9]+$)[A-Za-z0-9][\w ./:*%-]*")
 
@@ -63,7 +64,7 @@ def _candidates(node: Scalar) -> Iterator[object]:
     count = _COUNT.fullmatch(text)
     if count:
         yield int(count[1].replace("_", ""))
-    if isinstance(node.value, float) and node.value.is_integer():
+    if isinstance(node.value, float) and node.value.is_integer() and abs(node.value) < _LARGEST:
         yield int(node.value)
     if text.lower() in _YES | _NO:
         yield text.lower() in _YES

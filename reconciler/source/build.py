@@ -30,7 +30,7 @@ from reconciler.source.lifetimes import (
     renew_before,
 )
 from reconciler.source.nodes import Map
-from reconciler.source.places import PlaceWritten, clashes, places
+from reconciler.source.places import PlaceWritten, clashes, places, too_many
 from reconciler.source.policies import disagreements, idle_guards, limits, unmanaged_policy
 from reconciler.source.problems import Problem, Severity, in_order, quoted
 from reconciler.source.written import Written, entries, set_name
@@ -82,10 +82,12 @@ class _Draft:
     ) -> None:
         self._documents = documents
         self._config = config
-        self._name = set_name(documents[0]) if documents else SetName("")
+        self._name = _known_name(documents)
         self._entries = [entry for document in documents for entry in entries(document)]
         self._specs = [entry for entry in self._entries if not entry.is_tombstone]
-        self._places = {id(entry): list(places(entry, self._name, keys)) for entry in self._specs}
+        self._excess = list(too_many(self._specs))
+        counted = [] if self._excess else self._specs
+        self._places = {id(entry): list(places(entry, self._name, keys)) for entry in counted}
 
     def problems(self, today: date) -> Iterator[Problem]:
         """Everything that the schema cannot see."""
@@ -101,6 +103,7 @@ class _Draft:
             yield from both_lifetimes(entry.document.source, entry.own)
             yield from lifetime_problems(entry, today)
             yield from late_run(entry, self._config.schedule)
+        yield from self._excess
         found = [place for wanted in self._places.values() for place in wanted]
         yield from (place for place in found if isinstance(place, Problem))
         yield from clashes([place for place in found if isinstance(place, PlaceWritten)])
@@ -149,6 +152,14 @@ class _Draft:
 
     def _live_name(self, entry: Written) -> str:
         return self._config.live_name_of(self._name, entry.name)
+
+
+def _known_name(documents: Sequence[Document]) -> SetName:
+    """The name of the set, which default keys start with; a stand-in if it is refused or missing."""
+    node = documents[0].root.get("name") if documents else None
+    if node is not None and documents[0].sound(node):
+        return set_name(documents[0])
+    return SetName("set")
 
 
 def _layer_problems(document: Document) -> Iterator[Problem]:

@@ -13,12 +13,15 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "NB100": (
             "The file or folder could not be read: it does not exist, may not be read, is no regular "
-            "file, or is a link that leads out of its folder. Links that leave the folder are refused "
-            "because a pull request could use one to show another file of the machine in an error."
+            "file, was written to while it was read, or is a link that leads out of its folder. Links "
+            "that leave the folder are refused because a pull request could use one to show another "
+            "file of the machine in an error."
         ),
         "NB101": (
-            "The file is not plain UTF-8 text, or holds a NUL byte or another control character. "
-            "Save it as UTF-8; a byte order mark and Windows line ends are fine."
+            "The file is not plain UTF-8 text, or holds a NUL byte or another character that cannot be "
+            "seen: a control character, a line or paragraph separator, a mark that turns text around. "
+            "Some of them end a line for YAML but not on a screen, which could hide an entry. Save the "
+            "file as UTF-8; a byte order mark at its start and Windows line ends are fine."
         ),
         "NB102": (
             "The file is not valid YAML, so nothing after this place could be read. Most often a line "
@@ -43,8 +46,8 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "NB108": (
             "The file is larger or more deeply nested than any token file needs, or its aliases would "
             "multiply it. The limits keep a hostile file from exhausting the machine: 10 MB, 50 levels, "
-            "1,000 aliases that repeat 100,000 values, 2,000,000 values. Split the set into several "
-            "files of one folder."
+            "1,000 aliases that repeat 100,000 values (a long text counts as several), 2,000,000 values, "
+            "500,000 places of secrets. Split the set into several files of one folder, or into two sets."
         ),
         "NB109": (
             "The file uses a part of YAML that is not needed here and often surprises: tags, keys that "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from reconciler.core.keys import KeyRule
 from reconciler.core.receipts import Place, SetName, SinkName
@@ -11,6 +12,8 @@ from reconciler.source.guess import Guess
 from reconciler.source.nodes import Map, Node, Scalar, Seq
 from reconciler.source.problems import Problem, quoted
 from reconciler.source.written import LOCAL, Written
+
+MAX_PLACES: Final = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,19 @@ def places(
         for wish in _wishes(written):
             rule = keys.get(wish.sink)
             yield _place(written, set_name, wish, rule) if rule else _unknown(written, wish, keys)
+
+
+def too_many(specs: Iterable[Written]) -> Iterator[Problem]:
+    """Whether they ask for more places than any set needs: `defaults` multiply what stands in them."""
+    count = 0
+    for written in specs:
+        node = written.find("sinks")
+        count += len(node.items) if isinstance(node, Seq) else 1
+        if count > MAX_PLACES:
+            message = f"up to here the set asks for more than {MAX_PLACES:,} places of secrets"
+            fix = "name fewer sinks, or split it into several sets"
+            yield written.problem("NB108", written.name_node, message, fix)
+            return
 
 
 def clashes(wanted: list[PlaceWritten]) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ scalars mean what `nodes` says. Limits are generous: 10,000 tokens use a tenth o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,12 +15,14 @@ import yaml
 from reconciler.source.nodes import Map, Node, Pair, Scalar, Seq, plain_scalar
 from reconciler.source.problems import START, Problem, Span, quoted
 from reconciler.source.text import Source, Unreadable, forbidden_character
-from reconciler.source.yaml_errors import syntax_problem
+from reconciler.source.yaml_errors import WRITE_IT, syntax_problem
 
 MAX_DEPTH: Final = 50
 MAX_NODES: Final = 2_000_000
 MAX_ALIASES: Final = 1_000
 MAX_REPEATED: Final = 100_000
+_TEXT_PER_VALUE: Final = 100  # characters; a longer text weighs as much as several values
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _MERGE: Final = "<<"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # without libyaml: the same, slower
 
@@ -44,7 +47,7 @@ class _Composer:
         self._source = source
         self._events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=_LOADER)
         self._anchors: dict[str, tuple[Node, int]] = {}
-        self._nodes = self._aliases = self._repeated = 0
+        self._nodes = self._aliases = self._repeated = self._text = 0
 
     def document(self) -> Node:
         next(self._events)  # the start of the stream
@@ -73,13 +76,17 @@ class _Composer:
             raise self._stop("NB108", span, f"this is nested more than {MAX_DEPTH} levels deep", "")
         if self._nodes >= MAX_NODES:
             raise self._stop("NB108", span, f"the file holds more than {MAX_NODES:,} values", "")
-        before = self._nodes + self._repeated
+        before = self._weight()
         self._nodes += 1
         node = self._built(event, span, depth)
         anchor = getattr(event, "anchor", None)
         if anchor:
-            self._anchors[anchor] = (node, self._nodes + self._repeated - before)
+            self._anchors[anchor] = (node, self._weight() - before)
         return node
+
+    def _weight(self) -> int:
+        """Of all that was built so far, in values."""
+        return self._nodes + self._repeated + self._text // _TEXT_PER_VALUE
 
     def _built(self, event: yaml.Event, span: Span, depth: int) -> Node:
         tag = getattr(event, "tag", None)
@@ -87,6 +94,9 @@ class _Composer:
             short = quoted(tag.replace("tag:yaml.org,2002:", "!!"))
             self._report("NB109", span, f"the tag {short} is not allowed", "remove the tag")
         if isinstance(event, yaml.ScalarEvent):
+            self._text += len(event.value)
+            if _HALF.search(event.value):  # libyaml has stopped at it before
+                self._report("NB101", span, "an escape is half a character", WRITE_IT)
             if event.style is None or event.style == "":
                 return plain_scalar(event.value, span)
             return Scalar(event.value, event.value, span)
@@ -121,7 +131,8 @@ class _Composer:
                 for key, pair in part.pairs.items():
                     pairs.setdefault(key, pair)
             else:
-                self._report("NB109", part.span, "only mappings can be merged with <<", "")
+                message, fix = "only mappings can be merged with <<", "name one: <<: *anchor"
+                self._report("NB109", part.span, message, fix)
 
     def _duplicate(self, key: Scalar, first: Scalar) -> None:
         message = f"duplicate key {quoted(key.text)}, first written in line {first.span.line}"

@@ -11,15 +11,25 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from reconciler.core.secret import holds_token
 from reconciler.core.spec import Location
 from reconciler.source.problems import START, Problem, Severity, Span
 
 MAX_BYTES: Final = 10 * 1024 * 1024
-_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
-_LINE_END: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML 1.1 counts as a line
+_INVISIBLE: Final = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+)
+"""What ends a line for YAML but not on a screen, or turns text around, could hide an entry in a review."""
+_FORBIDDEN: Final = re.compile(_INVISIBLE)
+_FORBIDDEN_BETWEEN_NEWLINES: Final = re.compile(rf"{_INVISIBLE}|\r(?!\n)")
+_CALLED: Final = {
+    0x00: "a NUL byte",
+    0x0D: "a carriage return within a line",
+    0xFEFF: "a byte order mark that is not at its start",
+}
+_LINE_END: Final = re.compile("\r\n|[\n\r]")
 _SECRET: Final = re.compile(r"nbp_\w+")
 
 
@@ -84,12 +94,13 @@ def read_source(path: Path) -> Source:
 
 def forbidden_character(source: Source) -> Problem | None:
     """The first character that no text file should hold."""
-    found = _FORBIDDEN.search(source.text)
+    forbidden = _FORBIDDEN_BETWEEN_NEWLINES if "\n" in source.text else _FORBIDDEN
+    found = forbidden.search(source.text)
     if found is None:
         return None
     before = _LINE_END.split(source.text[: found.start()])
     code = ord(found[0])
-    what = "a NUL byte" if code == 0 else f"the control character U+{code:04X}"
+    what = _CALLED.get(code, f"the control character U+{code:04X}")
     span = Span(len(before), len(before[-1]) + 1)
     return source.problem("NB101", span, f"{what} stands in the file", "remove it")
 
@@ -115,10 +126,10 @@ def _bytes(path: Path) -> bytes:
     try:
         if leaves_its_folder(path):
             raise _no_file(path, "this link leads out of its folder", "give the path it points to")
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise _no_file(path, "this is no regular file", "give the path of a YAML file")
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        _must_be_regular(path, path.stat())  # to open a device may already do something
+        with open(path, "rb", opener=_without_waiting) as file:
+            _must_be_regular(path, os.fstat(file.fileno()))
+            data = read_steady(path, file)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise _no_file(path, f"cannot read the file: {why}", "check the path") from None
@@ -131,6 +142,30 @@ def _bytes(path: Path) -> bytes:
         )
         raise Unreadable(problem)
     return data
+
+
+def read_steady(path: Path, file: BinaryIO) -> bytes:
+    """What stands in an open file, up to one byte too many.
+
+    Raises Unreadable if it is written to meanwhile: half a file would be a smaller set.
+    """
+    before = os.fstat(file.fileno())
+    data = file.read(MAX_BYTES + 1)
+    after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        fix = "run again once it is written"
+        raise _no_file(path, "the file changed while it was read", fix)
+    return data
+
+
+def _must_be_regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _no_file(path, "this is no regular file", "give the path of a YAML file")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens even what became a pipe since we looked; nobody may ever write into it."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def leaves_its_folder(path: Path) -> bool:

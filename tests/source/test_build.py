@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 from conftest import HEAD, KEYS, TODAY, Load
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from staging import Stage
 
 from reconciler.core.receipts import Place, SetName, SinkName
 from reconciler.core.secret import checksum
@@ -425,6 +427,38 @@ def test_a_misspelled_key_is_recognised(load: Load, key: str, likely: str) -> No
     assert headlines(caught)[0].endswith(f'unknown key "{key}"; did you mean "{likely}"?')
 
 
+def test_a_set_without_a_name_has_no_other_problem(load: Load) -> None:
+    with pytest.raises(InputError) as caught:
+        load(HEAD.replace("name: platform\n", "").encode() + b"tokens: [{name: a}]\n")
+    assert headlines(caught) == ['t.yaml:1:1  error NB105 the key "name" is missing']
+
+
+def test_defaults_cannot_multiply_places_without_end(load: Load) -> None:
+    sinks, names = ", ".join(["local"] * 1000), ", ".join(f"{{name: a{n}}}" for n in range(600))
+    with pytest.raises(InputError) as caught:
+        load(f"defaults: {{sinks: [{sinks}]}}\ntokens: [{names}]\n")
+    assert [line.split("NB")[1] for line in headlines(caught)] == [
+        "108 up to here the set asks for more than 500,000 places of secrets"
+    ]
+
+
+def test_names_of_many_kinds_are_compared_in_one_pass(load: Load) -> None:
+    names = ", ".join(f"n{number}" for number in range(50_000))
+    with pytest.raises(InputError) as caught:
+        load(f"tokens: [{{name: a, previously: [1, {names}]}}]\n")
+    assert [line.split("NB")[1][:3] for line in headlines(caught)] == ["106"]
+    with pytest.raises(InputError) as caught:
+        load("tokens: [{name: a, previously: [b, c, b]}]\n")
+    assert "must be a list of names, each once" in headlines(caught)[0]
+
+
+def test_no_absurd_number_is_proposed(load: Load) -> None:
+    with pytest.raises(InputError) as caught:
+        load("tokens: [{name: a}]\nguards: {max_revokes: {count: 1e300, percent: 1e1}}\n")
+    fixes = [str(problem).splitlines()[-1].split("   ")[1] for problem in caught.value.problems]
+    assert fixes == ["fix: for example count: 3", "fix: write 10"]
+
+
 def wrong_keys(load: Load, count: int) -> tuple[Problem, ...]:
     with pytest.raises(InputError) as caught:
         load("tokens: [{name: a}]\n" + "".join(f"defualts{number}: 1\n" for number in range(count)))
@@ -479,6 +513,17 @@ def test_each_file_has_its_own_first_problems(load_paths: Load) -> None:
         load_paths(".")
     rest = [each for each in told(caught.value.problems) if each.startswith("and ")]
     assert rest == ["and 10 more problems in a.yaml", "and 10 more problems in b.yaml"]
+
+
+def test_every_command_tells_the_first_problems_and_counts_all(stage: Stage) -> None:
+    stage.tokens_file(*(f"{{name: n{number}, nmae{number}: 1}}" for number in range(60)))
+    rest = "and 10 more problems in tokens.yaml"
+    for command in ("validate", "plan"):
+        ran = stage.run(command)
+        assert (ran.code, ran.err.splitlines()[-3:]) == (3, [rest, "", "60 problems in the input"])
+    assert f"    {rest}\n" in stage.run("doctor").out
+    ran = stage.run("apply", "--yes", "--format", "json")
+    assert (ran.code, json.loads(ran.out)["stopped"]["problems"][MOST_SHOWN:]) == (3, [rest])
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,22 @@ def test_an_http_lock(path: Path) -> None:
             'error NB107 "max_renewals" must be a whole number, 1 or more, not 0',
         ),
         ("tokens: []", 'error NB104 unknown key "tokens"'),
+        (
+            'schedule: {every: "6h\\n"}',
+            'error NB107 "every" must be a number of hours or days, such as 6h or 1d, not "6h\\n"',
+        ),
+        (
+            'sinks: {a: {type: file, path: "s\\n"}}',
+            'error NB107 "path" must be a path without control characters, not "s\\n"',
+        ),
+        (
+            'sinks: {"a\\n": {type: file, path: s}}',
+            'error NB107 "a\\n" must be a name of lower-case letters, digits and dashes',
+        ),
+        (
+            'hooks: {deploy: [["a\\0"]]}',
+            'error NB107 an entry of an entry of "deploy" must be text without a NUL byte, not "a\\u0000"',
+        ),
     ],
 )
 def test_what_a_config_may_not_say(path: Path, text: str, headline: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import HEAD, Load
 
 from reconciler.errors import InputError
+from reconciler.source import strict_yaml
 from reconciler.source.nodes import Node, plain
 from reconciler.source.strict_yaml import parse
-from reconciler.source.text import MAX_BYTES, Source, read_source
+from reconciler.source.text import MAX_BYTES, Source, Unreadable, read_source, read_steady
 
 
 def parsed(text: str) -> Node:
@@ -102,6 +105,19 @@ def test_a_quoted_merge_sign_is_no_key_of_ours(load: Load) -> None:
             "t.yaml:2:4  error NB101 the control character U+001B stands in the file",
         ),
         (b"a: 1\nb: \xff\n", "t.yaml:2:1  error NB101 this is not UTF-8 text"),
+        (
+            b"a: 1\n\xef\xbb\xbfb: 1\n",
+            "t.yaml:2:1  error NB101 a byte order mark that is not at its start stands in the file",
+        ),
+        (b"a:\n-\tb: 1\n", "t.yaml:2:2  error NB110 a tab stands where a space must be"),
+        (
+            b'a: "\\ud83d\\ude80"\n',
+            "t.yaml:1:7  error NB102 this is not YAML: this escape is half a character, as JSON writes emoji",
+        ),
+        (
+            b"a: 1\n...\nb: 1\n",
+            "t.yaml:3:1  error NB102 this is not YAML: the document ended before this line",
+        ),
         ("a: 1".encode("utf-16"), "t.yaml:1:1  error NB101 this is not UTF-8 text"),
         (b"a: 1\n---\nb: 1\n---\nc: 1\n", "t.yaml:2:1  error NB112 a second document starts here"),
         (b"[" * 60, "t.yaml:1:51  error NB108 this is nested more than 50 levels deep"),
@@ -145,6 +161,67 @@ def test_an_anchor_inside_itself(load: Load) -> None:
     )
 
 
+HIDING = ["\x85", "\u2028", "\u2029", "\r", "\u202e", "\u2067"]
+
+
+@pytest.mark.parametrize("char", HIDING)
+def test_nothing_hides_an_entry_behind_a_comment(load: Load, char: str) -> None:
+    found = refusals(load, f"tokens:\n  - name: a  # harmless{char}  - name: b\n")
+    assert [each.split("  error ")[0] for each in found] == ["t.yaml:5:24"]
+    assert "NB101" in found[0]
+
+
+def test_a_long_text_weighs_as_much_as_many_values(load: Load) -> None:
+    long = "tokens:\n  - name: &long " + "x" * 990_000 + "\n"
+    assert not any("NB108" in each for each in refusals(load, long + "  - name: *long\n" * 10))
+    assert refusals(load, long + "  - name: *long\n" * 11) == [
+        "t.yaml:16:11  error NB108 the aliases of this file repeat too much"
+    ]
+
+
+SNAGS = [
+    "{",
+    "- [",
+    "a: |x",
+    "a: &",
+    "a: *",
+    "a: !<",
+    "a: !b!c d",
+    "%",
+    "%YAML 9.9\n---\na",
+]
+SNAGS += [
+    "a: - b",
+    "a: |0\n x",
+    "? a: b: c",
+    '"\\uD83D"',
+    '"\\x"',
+    "a: }",
+    "a: @",
+    "...\nb",
+    "{a: b::c ]",
+]
+
+
+@pytest.mark.parametrize("text", SNAGS)
+def test_every_snag_comes_with_a_way_out(load: Load, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(text.encode())
+    assert [str(problem).count("   fix: ") for problem in caught.value.problems] == [1]
+
+
+def test_without_libyaml_the_same_is_read_and_refused(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = HEAD + "tokens:\n  - {name: a, user: !u b}\n  - nam: b\n"
+    with_libyaml = refusals(load, text.encode())
+    monkeypatch.setattr(strict_yaml, "_LOADER", yaml.SafeLoader)
+    assert refusals(load, text.encode()) == with_libyaml
+    assert "t.yaml:4:17  error NB101 an escape is half a character" in refusals(
+        load, 'tokens: [{name: "\\ud83d\\ude80"}]'
+    )
+
+
 @pytest.mark.parametrize(
     "name", ["no", "12:30", "2026-01-01", "0777", "on", "🚀 deploy", "👩‍🚀x", "a#b"]
 )
@@ -174,6 +251,26 @@ def test_a_link_out_of_its_folder_is_not_followed(
     ]
 
 
+class Growing(io.FileIO):
+    """A file that somebody adds to while it is read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        with Path(str(self.name)).open("ab") as writer:
+            writer.write(b"- name: b\n")
+        return data or b""
+
+
+def test_half_a_file_is_never_taken_for_a_smaller_set(tmp_path: Path) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text("tokens:\n- name: a\n")
+    with Growing(file) as growing, pytest.raises(Unreadable) as caught:
+        read_steady(file, growing)
+    assert "NB100 the file changed while it was read" in str(caught.value.problem)
+    with file.open("rb") as steady:
+        assert read_steady(file, steady).count(b"name") == 2
+
+
 def test_links_inside_a_folder_are_followed_as_configmaps_need(tmp_path: Path) -> None:
     (tmp_path / "..data").mkdir()
     (tmp_path / "..data" / "t.yaml").write_text("a: 1")
@@ -186,11 +283,22 @@ def test_links_inside_a_folder_are_followed_as_configmaps_need(tmp_path: Path) -
     [
         (lambda path: None, "cannot read the file: No such file or directory"),
         (os.mkfifo, "this is no regular file"),
+        (os.mkdir, "the folder holds no *.yaml or *.yml file"),
+        (
+            lambda path: path.symlink_to(path),
+            "cannot read the file: Too many levels of symbolic links",
+        ),
     ],
-    ids=["missing", "fifo"],
+    ids=["missing", "fifo", "folder", "loop"],
 )
 def test_what_cannot_be_read(load_paths: Load, tmp_path: Path, make, message: str) -> None:
     make(tmp_path / "t.yaml")
     with pytest.raises(InputError) as caught:
         load_paths("t.yaml")
-    assert f"error NB100 {message}\n" in str(caught.value.problems[0])
+    assert f" {message}\n" in str(caught.value.problems[0])
+
+
+def test_a_device_never_ends_and_is_not_begun(load_paths: Load) -> None:
+    with pytest.raises(InputError) as caught:
+        load_paths("/dev/zero")
+    assert "error NB100 this is no regular file\n" in str(caught.value.problems[0])
