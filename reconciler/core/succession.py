@@ -72,9 +72,7 @@ def _retire(spec: TokenSpec, old: LiveToken, successor: LiveToken | None, ledger
     why = (
         Why(Reason.EXPIRED, f"expired on {old.expires_at.date()}")
         if expired
-        else Why(
-            Reason.SUPERSEDED, f"replaced by {successor.id} on {successor.created_at.date()}"
-        )
+        else Why(Reason.SUPERSEDED, f"replaced by {successor.id} on {successor.created_at.date()}")
     )
     cleanup = tuple(place for place in ledger.emptied_by(old) if place not in spec.places)
     idle = spec.retire is Retire.WHEN_UNUSED and not expired
