@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TextIO, cast
 
 import pytest
 from staging import SECRET, Stage, piped
 
+from reconciler.cli.streams import Unfailing
 from reconciler.emulator import Call, Drop, Fault, Raw, Status
 
 
@@ -72,6 +77,13 @@ def test_create_shows_the_secret_once_and_nothing_else_on_stdout(stage: Stage) -
     assert round((token.expires_at - token.created_at).total_seconds() / 86400) == 90
 
 
+@contextmanager
+def stdout_to(place: str) -> Iterator[None]:
+    """Stdout leads there, as it would in a process of its own."""
+    with Path(place).open("w", encoding="utf-8") as end, redirect_stdout(cast("TextIO", Unfailing(end))):
+        yield
+
+
 @pytest.mark.parametrize("line", ['"$@" | true', '"$@" > /dev/null', '"$@" >&-'])
 def test_create_makes_nothing_where_nobody_can_read_the_secret(stage: Stage, line: str) -> None:
     ran = piped(stage, f"{{ {line}; }} 2> err", "create", "--name", "x", "--show-once")
@@ -81,19 +93,37 @@ def test_create_makes_nothing_where_nobody_can_read_the_secret(stage: Stage, lin
     assert ran.returncode == (0 if "|" in line else 3)
 
 
-def test_create_revokes_what_stdout_did_not_take(stage: Stage) -> None:
-    argv = ("create", "--name", "x", "--show-once", "--user-id", "ci-bot")
-    ran = piped(stage, '"$@" > /dev/full', *argv)
-    assert ran.returncode == 8
-    assert "stdout did not take the secret, so nobody has it; token " in ran.stderr
-    assert "Traceback" not in ran.stderr
+def test_create_asks_for_nothing_that_would_go_to_the_null_device(stage: Stage) -> None:
+    with stdout_to("/dev/null"):
+        assert stage.run("create", "--name", "x", "--show-once").code == 3
+    assert stage.emulator.requests == []
+    with stdout_to("kept"):
+        assert stage.run("create", "--name", "x", "--show-once").code == 0
+    assert SECRET.fullmatch((stage.folder / "kept").read_text("utf-8").strip())
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_create_revokes_what_stdout_did_not_take(stage: Stage, gone: bool) -> None:
+    def forget() -> None:
+        stage.emulator.forget(*stage.live()["x"])
+
+    stage.emulator.faults.add(Fault(Call(forget if gone else lambda: None), "DELETE"))
+    with stdout_to("/dev/full"):
+        ran = stage.run("create", "--name", "x", "--show-once", "--user-id", "ci-bot")
+    assert ran.code == 8
+    assert "stdout did not take the secret, so nobody has it; token " in ran.err
     assert stage.live() == {}
+
+
+def test_create_that_cannot_take_it_back_names_the_token(stage: Stage) -> None:
     stage.emulator.faults.add(Fault(Status(500, "down"), "DELETE", times=None))
+    argv = ("create", "--name", "x", "--show-once", "--user-id", "ci-bot")
     ran = piped(stage, '"$@" > /dev/full', *argv)
     (token,) = stage.live()["x"]
     assert ran.returncode == 9
     assert f"token {token} could not be revoked" in ran.stderr
     assert f"try: `netbird-tokens revoke {token}`" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_create_revokes_what_a_reader_that_left_did_not_take(stage: Stage) -> None:
@@ -113,6 +143,45 @@ def test_create_whose_answer_is_lost_says_what_to_do(stage: Stage, where: str) -
     assert ran.code == 9
     assert "it is not known whether" in ran.err
     assert f"`netbird-tokens list --user-id {stage.bot}` shows it if it exists" in ran.err
+
+
+@pytest.mark.parametrize("name", ["another", "x"])
+def test_create_takes_back_what_is_not_what_was_asked_for(stage: Stage, name: str) -> None:
+    """The server gives it a day too much, or another name."""
+    stage.emulator.issue(stage.bot, name, days=31)
+    (made,) = stage.emulator.tokens(stage.bot)
+    secret = stage.emulator.issue(stage.bot, "seed", days=1)
+    made_at, ends = made.created_at.isoformat(), made.expires_at.isoformat()
+    shown = {"id": made.id, "name": name, "created_by": stage.us}
+    shown |= {"created_at": made_at, "expiration_date": ends}
+    body = json.dumps({"personal_access_token": shown, "plain_token": secret}).encode()
+    stage.emulator.faults.add(Fault(Raw(200, "application/json", body), "POST"))
+    days = "31" if name == "another" else "30"
+    argv = ("create", "--name", "x", "--expires-in", days, "--show-once", "--user-id", "ci-bot")
+    ran = stage.run(*argv)
+    assert (ran.code, ran.out) == (8, "")
+    assert ("another name" if name == "another" else "31 days instead of 30") in ran.err
+    assert list(stage.live()) == ["seed"]
+
+
+@pytest.mark.parametrize(("power", "code"), [("up", 8), ("down", 9)])
+def test_create_into_a_place_that_was_taken_meanwhile(stage: Stage, power: str, code: int) -> None:
+    place = stage.folder / "secrets/by-hand/x"
+
+    def take() -> None:
+        place.parent.mkdir(mode=0o700, parents=True)
+        place.write_text("somebody's", "utf-8")
+        (stage.folder / "secrets").chmod(0o700)
+
+    stage.emulator.faults.add(Fault(Call(take), "POST"))
+    if power == "down":
+        stage.emulator.faults.add(Fault(Status(500, "down"), "DELETE", times=None))
+    ran = stage.run("create", "--name", "x", "--sink", "local", "--user-id", "ci-bot")
+    assert ran.code == code
+    tokens = stage.live().get("x", [])
+    assert len(tokens) == (0 if code == 8 else 1)
+    for token in tokens:
+        assert f"if the secret is not there, `netbird-tokens revoke {token}`" in ran.err
 
 
 def test_create_into_a_sink(stage: Stage) -> None:
