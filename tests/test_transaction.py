@@ -216,6 +216,22 @@ def test_only_a_write_only_sink_holds_an_election(bench: Bench) -> None:
     assert mint(other, unheard).status is Status.DONE
 
 
+def test_the_sink_that_can_refuse_is_asked_first_whatever_its_name(bench: Bench) -> None:
+    """Refused there, nothing is written, and the new token can go at once."""
+    weak = WriteOnly(bench.sink.folder.parent / "weak", strict=False)
+    weak.folder.mkdir(mode=0o700)
+    first = Target(Place(SinkName("an early name"), "a"), ABSENT)
+    effect = replace(bench.effect, targets=(first, *bench.effect.targets))
+
+    def somebody_writes(_: float) -> None:
+        (bench.sink.folder / "a").write_text("somebody's", encoding="utf-8")
+
+    sinks = {first.place.sink: weak, LOCAL: bench.sink}
+    result = mint(effect, Ports(bench.api, sinks, pause=somebody_writes))
+    assert (result.status, bench.live()) == (Status.ROLLED_BACK, [])
+    assert not (weak.folder / "a").exists()
+
+
 def test_the_elder_of_two_runs_wins_and_the_other_leaves_nothing(bench: Bench) -> None:
     elder = issue(bench)
     bench.clock.advance(timedelta(minutes=14))

@@ -227,7 +227,31 @@ def test_a_protected_token_is_no_predecessor_to_be_retired() -> None:
     ]
 
 
+def test_a_receipt_outlives_its_token_while_it_is_the_last_word_about_another() -> None:
+    """If the revocation of that one fails, nobody would ever know whose it was."""
+    both = inventory({"platform/a": stored(receipt(NEW, predecessors=(ref(OLD),)))})
+    gone = make_plan(world([spec("b")], [OLD, NEW], both))
+    cleanups = {e.token.id: e.cleanup for e in gone.effects if isinstance(e, Revoke)}
+    assert cleanups == {"old": (), "new": ()}
+    alone = make_plan(world([spec("b")], [NEW], both))
+    assert [e.cleanup for e in alone.effects if isinstance(e, Revoke)] == [(place("a"),)]
+
+
+def test_what_the_place_of_an_heir_still_holds_stays_when_the_entry_before_goes() -> None:
+    """Its consumer reads it there until the heir's new token is written."""
+    b = token("b", "b", age={"days": 1})
+    heir = spec("b", places=(place("b"), place("a")))
+    of = world([heir], [NEW, b], held(NEW, b))
+    assert lines(of) == ["renew b b secret-missing"]
+
+
 # Could not look
+
+
+def test_one_unread_key_is_enough_to_leave_everything_else_where_it_is() -> None:
+    dark = {"platform/x": Unread("timed out"), "platform/gone": stored(receipt(NEW, "gone"))}
+    of = world([spec("a")], [NEW], inventory(dark))
+    assert lines(of) == ["blocked a - unread", "wait gone new unread"]
 
 
 @pytest.mark.parametrize(

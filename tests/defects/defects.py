@@ -28,6 +28,8 @@ class Defect:
 
 PLANNER = ("tests/core",)
 WALK = ("tests/lifecycle/test_exploration.py", "-k", "goes_wrong and 2 and not runs_and and not 3")
+NAPS = ("tests/lifecycle/test_exploration.py", "-k", "goes_wrong and naps and pruner and not week")
+HISTORIES = ("tests/lifecycle/test_histories.py",)
 MINT = ("tests/test_transaction.py",)
 OWN = ("tests/test_own_credential.py",)
 RUNS = ("tests/test_failures.py", "tests/test_promises.py")
@@ -71,12 +73,42 @@ DEFECTS = (
            "what was protected goes with its entry", PLANNER),
     Defect("core/ledger.py", "return not any(map(self.may_exist, receipt.predecessors))", "return True",
            "with a receipt goes the last word about its predecessors", PLANNER),
+    Defect("core/ledger.py", "return name is not None and name not in", "return name is None and name not in",
+           "a protected token is replaced, and retired, in one step", PLANNER),
+    Defect("core/succession.py", "return hand.claimed.token or max(", "return hand.claimed.token and max(",
+           "what an entry replaced outlives its last day by months", PLANNER),
+    Defect("core/succession.py", " and hand.verdict.why.reason is not Reason.ENDED", "",
+           "the only copy of a secret is cleaned away", PLANNER),
+    Defect("core/removal.py", "if token is None or ref.id in spoken or ref in ledger.held:",
+           "if token is None or ref.id in spoken:", "what another entry's place still holds goes with the entry before",
+           PLANNER),
+    Defect("core/removal.py", "if holding.place in ledger.wanted_places or ledger.may_exist(ref):",
+           "if holding.place in ledger.wanted_places:", "the secret of a token that lives is cleaned away", PLANNER),
+    Defect("core/removal.py", "if (other := ledger.other_set(token)) is not None:",
+           "if (other := ledger.other_set(token)) is ...:", "a token that another set holds is revoked", PLANNER),
+    Defect("core/planner.py", "withhold(change, ledger) for change in proposed", "change for change in proposed",
+           "nobody has the last word over what is revoked", PLANNER),
+    Defect("core/planner.py", "return plan.judged(judge(plan, ledger))", "return plan", "no guard stops anything",
+           PLANNER),
+    # Which token an entry has
+    Defect("core/claims.py", "if spec.adopt is not False:\n        return", "if True:\n        return",
+           "a name decides whose token it is", PLANNER),
+    Defect("core/claims.py", "case Damaged(None, _, why) if spec.adopt is False:",
+           "case Damaged(None, _, why) if spec.adopt is None:", "what somebody else stored is overwritten", PLANNER),
+    Defect("core/claims.py", "owners = ledger.sets_naming.get(token.id, set()) - {BY_HAND}", "owners: set[SetName] = set()",
+           "a token of another set is taken over", PLANNER),
+    Defect("core/claims.py", "        if token is not None and token.works(ledger.world.now):\n",
+           "        if token is not None:\n", "an expired token counts as held, and consumers stay locked out", PLANNER),
+    Defect("core/rules.py", "    secret_is_in_every_sink,\n    secret_fits", "    secret_fits",
+           "a sink that lost its secret is never given another", PLANNER),
     # Could not look
     Defect("gather.py", "        return Unread(error.message)\n\n\ndef _listing", "        return Inventory()\n\n\ndef _listing",
            "a sink that could not be read counts as empty", RUNS),
     Defect("gather.py", "    except ApiError as error:\n        return Unread(error.message)",
            "    except ApiError:\n        return ()", "a list that could not be read counts as empty",
            ("tests/test_promises.py", "tests/test_exit_codes.py")),
+    Defect("gather.py", "now=now,", "now=sources.api.users() and sources.api.server_time(),",
+           "whoever slept since the sinks were read takes a stored token for an orphan", NAPS),
     Defect("core/ledger.py", "isinstance(entry, Unread) for entry", "entry is None for entry",
            "one unread key counts as nothing there", PLANNER),
     # How a secret is stored
@@ -103,6 +135,10 @@ DEFECTS = (
     Defect("transaction.py", "undeployed=ports.deploys", "undeployed=False",
            "a hook that failed is never called again, and a consumer keeps a secret that dies",
            ("tests/test_hooks.py",)),
+    Defect("transaction.py", "key=lambda target: (ports.sinks[target.place.sink].power, target.place)",
+           "key=lambda target: target.place", "a run that loses a conditional write has overwritten the others", MINT),
+    Defect("engine.py", "& self._unregistered", "& set()", "a token is made for a sink that does not know us",
+           HISTORIES),
     # The credential of the run
     Defect("engine.py", "case Renew(own=True):", "case Renew(own=None):",
            "the credential changes while others still use the old one", OWN),

@@ -10,7 +10,8 @@ guards and the engine; `witness.py` judges each of its steps, `endings.py` how e
   passed) and one 9 days after that (every overlap has) leave each entry one live token, in all its places;
   what it replaced is gone, or the plan says until when it stays. At most dead things are left to a third run.
 
-Besides: one world has one plan, and what could not be read leads to nothing on its account.
+Besides: one world has one plan, what could not be read leads to nothing on its account, and no token is made
+for a sink that does not know the set.
 
 In CI the histories are the same every time, 2,000 of them; elsewhere they are new each time. A failing one
 is shown as data and shrunk, with a blob: `pytest tests/lifecycle/test_histories.py --history BLOB` plays it

@@ -14,7 +14,7 @@ from worlds import SET, US
 
 from reconciler.core.changes import Clean, Create, Renew, Revoke
 from reconciler.core.plan import Plan
-from reconciler.core.receipts import Place, Receipt, Stored
+from reconciler.core.receipts import Place, Receipt, SinkName, Stored
 from reconciler.core.spec import TokenSpec
 from reconciler.core.tokens import DAY, LiveToken, TokenId
 
@@ -69,6 +69,9 @@ class Witness:
             for token in gone:
                 wrong = self._wrongs(token, before, file, run)
                 assert not wrong, f"I3: {token.id} was revoked, {wrong}"
+        if op.what == "create":
+            strangers = [sink for sink in _sinks_for(op, file) if not before.store(sink).registration]
+            assert not strangers, f"a token was made for {strangers}, where nobody knows the set"
         for harm in harms(before, after, file):
             raise AssertionError(harm)
 
@@ -97,6 +100,13 @@ class Witness:
         if token.id in self.named or (token.user, token.name) in absent:
             return ""
         return "" if is_orphan(token, memory, file) else "which no receipt ever named"
+
+
+def _sinks_for(op: Op, file: File) -> set[SinkName]:
+    """Where the secret that this call makes is to go."""
+    user, live_name, *_ = op.args[0]
+    entries = (e for e in file.entries.values() if (e.user, e.live_name) == (user, live_name))
+    return {place.sink for entry in entries for place in entry.places}
 
 
 def is_orphan(token: LiveToken, memory: Memory, file: File) -> bool:
