@@ -5,19 +5,23 @@ Words are never cut, so that ids, paths and flags can be copied; one that is too
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rich.cells import cell_len
 
 GAP: Final = "   "
+_OURS: Final = re.compile("[ -~→…–≥✔✘]*")
+"""Signs of our own, each of one column."""
 _NARROWEST: Final = 20
 """The first and the last column of a table get at least this much; lines may run on for it."""
 
 
 def columns(text: str) -> int:
     """How many columns of a terminal a line without control characters takes."""
-    return len(text) if text.isascii() else cell_len(text)
+    plain = text.isascii() or _OURS.fullmatch(text)  # else rich looks at each letter
+    return len(text) if plain else cell_len(text)
 
 
 def padded(text: str, width: int) -> str:
