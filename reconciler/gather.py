@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from reconciler.core.people import Directory
@@ -20,7 +20,7 @@ from reconciler.core.ports import SinkReader, TokenReader
 from reconciler.core.receipts import Address, Inventory, SinkName, receipt_of
 from reconciler.core.spec import TokenSet, TokenSpec, Tombstone
 from reconciler.core.tokens import Listing, Unread, UserId
-from reconciler.core.world import Requests, World
+from reconciler.core.world import World
 from reconciler.errors import ApiError, Gone, InputError, SinkUnread, Unauthenticated
 
 CONCURRENCY: Final = 8
@@ -40,7 +40,6 @@ class Sources:
     api: TokenReader
     sinks: Mapping[SinkName, SinkReader]
     server: str
-    requests: Requests = field(default_factory=Requests)
 
 
 def gather(wanted: TokenSet, sources: Sources) -> World:
@@ -72,7 +71,6 @@ def gather(wanted: TokenSet, sources: Sources) -> World:
         users=people.by_id,
         live=live | unresolved,
         sinks=sinks,
-        requests=sources.requests,
     )
 
 

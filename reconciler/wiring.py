@@ -19,7 +19,7 @@ from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
 from reconciler.core.receipts import SinkName
 from reconciler.core.secret import Secret
-from reconciler.core.world import Requests, World
+from reconciler.core.world import World
 from reconciler.errors import Unauthenticated, UsageError
 from reconciler.gather import Sources, gather
 from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, this_run
@@ -170,10 +170,9 @@ class Parts:
     def writer(self) -> HttpTokenApi:
         return writer(self.endpoint)
 
-    def look(self, api: HttpTokenReader, requests: Requests) -> World:
+    def look(self, api: HttpTokenReader) -> World:
         """Read everything that the set needs, once."""
-        sources = Sources(api, self.sinks, self.endpoint.url, requests)
-        return gather(self.loaded.token_set, sources)
+        return gather(self.loaded.token_set, Sources(api, self.sinks, self.endpoint.url))
 
     def configured_lock(self) -> Lock | None:
         """The lock that the config names; nothing is sent. Raises UsageError or LockDenied."""

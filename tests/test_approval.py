@@ -12,10 +12,10 @@ import pytest
 from staging import Stage
 
 from reconciler.commands import everyday
+from reconciler.commands.asked import NOTHING
 from reconciler.commands.desk import Desk
 from reconciler.commands.everyday import Consent
 from reconciler.commands.output import Output
-from reconciler.core.world import Requests
 from reconciler.errors import PlanMismatch
 from reconciler.wiring import Parts, Where
 
@@ -126,7 +126,7 @@ def test_a_yes_that_comes_late_is_about_the_plan_that_was_shown(
             return True
 
         desk = Desk(StringIO(), StringIO(), interactive=True, ask=ask)
-        return everyday.apply(parts, desk, Output(), Requests(), Consent())
+        return everyday.apply(parts, desk, Output(), NOTHING, Consent())
 
     with pytest.raises(PlanMismatch):
         apply(lambda: stage.run("apply", "--yes"))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.core.receipts import (
+    Address,
     Damaged,
     Inventory,
     Place,
@@ -112,6 +113,11 @@ def world(
         wanted, SERVER, US, kw.pop("now", NOW), known, live,
         {SinkName(n): s for n, s in sinks.items()}, requests,
     )  # fmt: skip
+
+
+def named(*names: str) -> frozenset[Address]:
+    """Tokens of BOT as a command line names them."""
+    return frozenset(Address(BOT, name) for name in names)
 
 
 def held(*tokens: LiveToken, **kw: Any) -> Inventory:

@@ -24,8 +24,8 @@ def plan(out: Path | None, detailed_exitcode: bool, **values: Any) -> int:  # no
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
-    requests = options.requests_of(values)
-    return everyday.plan(parts, options.desk(), output, requests, out, detailed=detailed_exitcode)
+    asked = options.asked_of(values)
+    return everyday.plan(parts, options.desk(), output, asked, out, detailed=detailed_exitcode)
 
 
 @click.command(cls=Command, example="netbird-tokens apply")
@@ -48,7 +48,7 @@ def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: 
 
     parts, output = options.parts_of(values), options.output_of(values)
     consent = everyday.Consent(yes, saved, approved_change)
-    return everyday.apply(parts, options.desk(), output, options.requests_of(values), consent)
+    return everyday.apply(parts, options.desk(), output, options.asked_of(values), consent)
 
 
 @click.command(cls=Command, example="netbird-tokens renew --yes")
@@ -78,11 +78,14 @@ def renew(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
 @options.yes
 @options.wait
 def rotate(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
-    """Replace the named tokens now."""
+    """Replace the named tokens now.
+
+    NAME is that of an entry; where two users have one of this name, USER/NAME.
+    """
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
-    return everyday.rotate(parts, options.desk(), output, options.requests_of(values), yes=yes)
+    return everyday.rotate(parts, options.desk(), output, options.asked_of(values), yes=yes)
 
 
 @click.command(cls=Command, example="netbird-tokens drift")

@@ -15,9 +15,9 @@ import click
 from reconciler.cli.help import Option
 
 if TYPE_CHECKING:
+    from reconciler.commands.asked import Asked
     from reconciler.commands.desk import Desk
     from reconciler.commands.output import Output
-    from reconciler.core.world import Requests
     from reconciler.reports.style import Style
     from reconciler.wiring import Parts
 
@@ -143,17 +143,17 @@ def _colour(wanted: str, *, terminal: bool) -> bool:
     return terminal and os.environ.get("TERM") != "dumb"
 
 
-def requests_of(values: dict[str, Any]) -> Requests:
+def asked_of(values: dict[str, Any]) -> Asked:
     """What was asked for by name."""
-    from reconciler.core.world import Requests  # noqa: PLC0415 - see parts_of
+    from reconciler.commands.asked import Asked  # noqa: PLC0415 - see parts_of
 
-    return Requests(
-        rotate=frozenset(values.pop("rotate", ())),
+    return Asked(
+        rotate=tuple(values.pop("rotate", ())),
         rotate_reason=values.pop("reason", ""),
         compromised=values.pop("compromised", False),
-        allow_revoke=frozenset(values.pop("allow_revoke", ())),
-        allow_reissue=frozenset(values.pop("allow_reissue", ())),
-        accept_registration=frozenset(values.pop("accept_registration", ())),
+        allow_revoke=tuple(values.pop("allow_revoke", ())),
+        allow_reissue=tuple(values.pop("allow_reissue", ())),
+        accept_registration=tuple(values.pop("accept_registration", ())),
     )
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.commands import everyday
+from reconciler.commands.asked import NOTHING
 from reconciler.commands.desk import Desk
 from reconciler.commands.everyday import Consent
 from reconciler.commands.output import Output
-from reconciler.core.world import Requests
 from reconciler.emulator import Clock, Drop, Emulator, Fault, serve
 from reconciler.errors import ExitCode
 from reconciler.wiring import Parts, Where
@@ -58,10 +58,10 @@ class _Stage:
         return replace(self.parts)
 
     def plan(self) -> None:
-        everyday.plan(self.fresh(), self.desk, Output(), Requests(), None, detailed=False)
+        everyday.plan(self.fresh(), self.desk, Output(), NOTHING, None, detailed=False)
 
     def apply(self) -> ExitCode:
-        return everyday.apply(self.fresh(), self.desk, Output(), Requests(), Consent(yes=True))
+        return everyday.apply(self.fresh(), self.desk, Output(), NOTHING, Consent(yes=True))
 
 
 def demo(desk: Desk, *, fast: bool) -> ExitCode:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.commands import approval, saved, verdict
+from reconciler.commands.asked import NOTHING, Asked, decided
 from reconciler.commands.desk import Desk
 from reconciler.commands.hooks import Calls, left_for, named
 from reconciler.commands.output import Output, Renderers, publish, write
@@ -17,15 +18,13 @@ from reconciler.commands.record import Record, recorded
 from reconciler.commands.run import carry_out
 from reconciler.core.changes import Change, Create, Register, Renew
 from reconciler.core.plan import Plan
-from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
-from reconciler.core.subjects import name_of
+from reconciler.core.subjects import address_of
 from reconciler.core.world import Requests, World
-from reconciler.errors import ExitCode, GuardStop, PlanMismatch, UsageError
+from reconciler.errors import ExitCode, GuardStop, PlanMismatch
 from reconciler.reports import document, json, markdown, tables, text
 from reconciler.reports.lines import ago
 from reconciler.reports.tables import Table
-from reconciler.source.guess import closest
 from reconciler.source.problems import told
 from reconciler.wiring import Parts
 
@@ -38,14 +37,14 @@ def plan(
     parts: Parts,
     desk: Desk,
     output: Output,
-    requests: Requests,
+    asked: Asked,
     out: Path | None,
     *,
     detailed: bool,
 ) -> ExitCode:
     """Say what apply would do. Sends GETs only."""
     output.check(*([out] if out else []))
-    found, calls = _look(parts, desk, requests)
+    found, calls = _look(parts, desk, asked)
     shown = json.plan_document(found)
 
     def whole() -> document.Plan:
@@ -78,7 +77,7 @@ def plan_renderers(
 def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """Say what differs behind the file's back. Sends GETs only."""
     output.check()
-    found, _ = _look(parts, desk, Requests())
+    found, _ = _look(parts, desk, NOTHING)
     shown, drifted = json.plan_document(found), json.drifted(found)
     renderers: Renderers = {
         "text": lambda style: text.drift(drifted, shown, style),
@@ -92,7 +91,7 @@ def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
 def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """One table of what is wanted, what is live and what the sinks hold. Sends GETs only."""
     output.check()
-    found, _ = _look(parts, desk, Requests())
+    found, _ = _look(parts, desk, NOTHING)
     shown = json.plan_document(found)
     renderers: Renderers = {
         "text": lambda style: "\n\n".join(
@@ -118,35 +117,33 @@ class Consent:
     change_id: str | None = None
 
 
-def apply(
-    parts: Parts, desk: Desk, output: Output, requests: Requests, consent: Consent
-) -> ExitCode:
+def apply(parts: Parts, desk: Desk, output: Output, asked: Asked, consent: Consent) -> ExitCode:
     """Plan, ask, carry out."""
 
-    def chosen(whole: Plan) -> Plan:
+    def chosen(whole: Plan, _: Requests) -> Plan:
         approval.check_change(whole, consent.change_id)
         return approval.narrowed(whole, consent.saved)
 
     given = consent.yes or consent.saved is not None or consent.change_id is not None
-    return _act(parts, desk, output, requests, Choice("apply", chosen, asks=not given))
+    return _act(parts, desk, output, asked, Choice("apply", chosen, asks=not given))
 
 
 def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
     """Only what is due: renewals and retirements. Never a new name, never a removal."""
 
-    def chosen(whole: Plan) -> Plan:
+    def chosen(whole: Plan, _: Requests) -> Plan:
         return _part(whole.only(whole.effects), lambda change: change.why.reason in _DUE)
 
-    return _act(parts, desk, output, Requests(), Choice("renew", chosen, asks=not yes))
+    return _act(parts, desk, output, NOTHING, Choice("renew", chosen, asks=not yes))
 
 
-def rotate(parts: Parts, desk: Desk, output: Output, requests: Requests, *, yes: bool) -> ExitCode:
+def rotate(parts: Parts, desk: Desk, output: Output, asked: Asked, *, yes: bool) -> ExitCode:
     """Renew the named tokens now."""
 
-    def chosen(whole: Plan) -> Plan:
-        return _part(whole, lambda change: name_of(change) in requests.rotate)
+    def chosen(whole: Plan, requests: Requests) -> Plan:
+        return _part(whole, lambda change: address_of(change) in requests.rotate)
 
-    return _act(parts, desk, output, requests, Choice("rotate", chosen, asks=not yes))
+    return _act(parts, desk, output, asked, Choice("rotate", chosen, asks=not yes))
 
 
 def _part(whole: Plan, wanted: Callable[[Change], bool]) -> Plan:
@@ -158,45 +155,36 @@ def _part(whole: Plan, wanted: Callable[[Change], bool]) -> Plan:
     return whole.only([*needed, *chosen])
 
 
-def _known(names: frozenset[str], parts: Parts) -> None:
-    """Raises UsageError for a name that no entry has."""
-    known = {spec.name for spec in parts.loaded.token_set.specs}
-    for name in sorted(names - known):
-        near = closest(name, known)
-        hint = f"did you mean {near!r}?" if near else f"the set has: {', '.join(sorted(known))}"
-        raise UsageError(f"no entry is named {name!r}", hint=hint)
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which part of the plan a command carries out, and whether it asks first."""
 
     command: str
-    of: Callable[[Plan], Plan]
+    of: Callable[[Plan, Requests], Plan]
     asks: bool
 
 
-def _act(parts: Parts, desk: Desk, output: Output, requests: Requests, choice: Choice) -> ExitCode:
+def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice) -> ExitCode:
     record = Record(choice.command, desk, output)
 
     def work() -> ExitCode:
         _warn(parts, desk)
-        _known(requests.rotate, parts)
         with parts.lock(choice.command, desk.note) as let_go, parts.writer() as api:
             with waiting(desk, "reading tokens and sinks"):
-                world = parts.look(api, requests)
+                world = parts.look(api)
             calls = _remark(parts, desk, world)
-            whole = record.plan = make_plan(world)
-            found = record.plan = choice.of(whole)
+            whole, requests = decided(world, asked, desk.note)
+            record.plan = whole
+            found = record.plan = choice.of(whole, requests)
             record.say(text.plan(record.document(found), output.style))
             _stop(found)
             if not found.effects and not calls.earlier:
                 return verdict.of_view(found)
             if choice.asks:
-                asked = time.monotonic()
+                began = time.monotonic()
                 desk.confirm(_question(found, calls))
-                if time.monotonic() - asked > _FRESH:
-                    _check_again(found, choice.of(make_plan(parts.look(api, requests))))
+                if time.monotonic() - began > _FRESH:
+                    _check_again(found, choice.of(*decided(parts.look(api), asked, desk.note)))
             record.say("")
             return carry_out(found, parts.ports(api), record, calls, let_go)
 
@@ -217,11 +205,12 @@ def _stop(found: Plan) -> None:
         raise GuardStop(f"guard {first.id}: {first.text}; nothing was changed", hint=first.hint)
 
 
-def _look(parts: Parts, desk: Desk, requests: Requests) -> tuple[Plan, Calls]:
+def _look(parts: Parts, desk: Desk, asked: Asked) -> tuple[Plan, Calls]:
     _warn(parts, desk)
     with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
-        world = parts.look(api, requests)
-    return make_plan(world), _remark(parts, desk, world)
+        world = parts.look(api)
+    calls = _remark(parts, desk, world)
+    return decided(world, asked, desk.note)[0], calls
 
 
 def _remark(parts: Parts, desk: Desk, world: World) -> Calls:

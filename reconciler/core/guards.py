@@ -12,7 +12,8 @@ from reconciler.core.changes import Create, Revoke
 from reconciler.core.ledger import Ledger
 from reconciler.core.plan import Guard, Plan
 from reconciler.core.reasons import Reason
-from reconciler.core.receipts import Inventory, TokenRef
+from reconciler.core.receipts import Address, Inventory, TokenRef
+from reconciler.core.subjects import address_of
 from reconciler.core.tokens import Unread
 from reconciler.core.world import World
 
@@ -42,7 +43,7 @@ def _removals(plan: Plan, ledger: Ledger) -> list[Revoke]:
 
 def _unnamed(removals: list[Revoke], world: World) -> list[Revoke]:
     allowed = world.requests.allow_revoke
-    return [change for change in removals if not {change.name, change.token.id} & allowed]
+    return [change for change in removals if not {address_of(change), change.token.id} & allowed]
 
 
 def _max_revokes(plan: Plan, ledger: Ledger) -> Guard:
@@ -54,7 +55,9 @@ def _max_revokes(plan: Plan, ledger: Ledger) -> Guard:
         "max_revokes",
         len(removals) > limit,
         f"revokes {len(removals)} of {limit} allowed ({ours} tokens are ours)",
-        "name those that may go: " + _flags("--allow-revoke", (r.name for r in removals)),
+        "name those that may go: " + _flags("--allow-revoke", map(address_of, removals), ledger)
+        if len(removals) > limit
+        else "",
     )
 
 
@@ -63,12 +66,15 @@ def _never_to_zero(plan: Plan, ledger: Ledger) -> Guard:
     removals = _removals(plan, ledger)
     gone = current & {TokenRef(r.token.user, r.token.id) for r in removals}
     unnamed = _unnamed(removals, ledger.world)
+    stop = len(current) > 1 and gone == current and bool(unnamed)
     return Guard(
         "never_to_zero",
-        len(current) > 1 and gone == current and bool(unnamed),
+        stop,
         f"{len(current) - len(gone)} of our {len(current)} tokens stay",
         "if the set is really to be emptied, name them all: "
-        + _flags("--allow-revoke", (change.name for change in removals)),
+        + _flags("--allow-revoke", map(address_of, removals), ledger)
+        if stop
+        else "",
     )
 
 
@@ -78,24 +84,23 @@ def _live_view(ledger: Ledger) -> Guard:
     allowed = world.requests.allow_reissue
     expected = sorted(
         {
-            receipt.name
+            receipt.address
             for holdings in ledger.ours.values()
             for receipt in (holding.receipt for holding in holdings)
             if receipt.expires_at > world.now
-            and receipt.name not in allowed
+            and receipt.address not in allowed
             and not isinstance(ledger.find(receipt.token), Unread)
         }
     )
     read = [listing for listing in world.live.values() if not isinstance(listing, Unread)]
-    empty = bool(read) and not any(read)
+    if not (expected and read and not any(read)):
+        return Guard("live_view", stop=False, text="live tokens and receipts fit together")
     return Guard(
         "live_view",
-        empty and bool(expected),
-        "the server lists no token at all, but sinks hold receipts of tokens that should work"
-        if empty and expected
-        else "live tokens and receipts fit together",
-        "check the management URL and the account; if the tokens are really gone: "
-        + _flags("--allow-reissue", expected),
+        stop=True,
+        text="the server lists no token at all, but sinks hold receipts of tokens that should work",
+        hint="check the management URL and the account; if the tokens are really gone: "
+        + _flags("--allow-reissue", expected, ledger),
     )
 
 
@@ -122,10 +127,10 @@ def _reissue(plan: Plan, ledger: Ledger) -> Guard:
     """A fresh sink while tokens of these names live: their secrets are probably elsewhere."""
     world = ledger.world
     suspects = sorted(
-        change.spec.name
+        change.spec.address
         for change in plan.changes
         if isinstance(change, Create)
-        and change.spec.name not in world.requests.allow_reissue
+        and change.spec.address not in world.requests.allow_reissue
         and _unregistered(change, world)
         and any(
             token.created_by == world.principal
@@ -134,15 +139,16 @@ def _reissue(plan: Plan, ledger: Ledger) -> Guard:
             for token in ledger.by_name.get((change.spec.user, change.spec.live_name), ())
         )
     )
+    if not suspects:
+        text = "no sink is new while tokens of these names live"
+        return Guard("reissue", stop=False, text=text)
     return Guard(
         "reissue",
-        bool(suspects),
-        f"{', '.join(suspects)}: alive and made by us, but a sink that this set never wrote to is to "
-        "hold them; it may be the wrong sink, or one that lost its contents"
-        if suspects
-        else "no sink is new while tokens of these names live",
-        "use the sink that holds them, `adopt` them, or go on with new ones: "
-        + _flags("--allow-reissue", suspects),
+        stop=True,
+        text=f"{', '.join(map(ledger.names.spelled, suspects))}: alive and made by us, but a sink that "
+        "this set never wrote to is to hold them; it may be the wrong sink, or one that lost its contents",
+        hint="use the sink that holds them, `adopt` them, or go on with new ones: "
+        + _flags("--allow-reissue", suspects, ledger),
     )
 
 
@@ -154,6 +160,7 @@ def _unregistered(change: Create, world: World) -> bool:
     )
 
 
-def _flags(flag: str, names: Iterable[str]) -> str:
+def _flags(flag: str, addresses: Iterable[Address], ledger: Ledger) -> str:
     """What to paste into a shell; names come from files and servers and may hold anything."""
-    return " ".join(f"{flag} {shlex.quote(name)}" for name in dict.fromkeys(names)) or flag
+    names = dict.fromkeys(map(ledger.names.spelled, addresses))
+    return " ".join(f"{flag} {shlex.quote(name)}" for name in names)

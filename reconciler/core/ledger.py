@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Final
 
+from reconciler.core.names import Names
 from reconciler.core.receipts import (
     Address,
     Damaged,
@@ -97,7 +99,7 @@ class Ledger:
         known = {address for spec in self.world.wanted.specs for address in spec.addresses}
         for address in self.ours.keys() - known:
             for receipt in (holding.receipt for holding in self.ours[address]):
-                named = {receipt.name, receipt.token.id} & self.world.requests.allow_revoke
+                named = {receipt.address, receipt.token.id} & self.world.requests.allow_revoke
                 if receipt.protect and not named and self.may_exist(receipt.token):
                     yield receipt.token, receipt.name
 
@@ -105,6 +107,11 @@ class Ledger:
         """Whether `protect` of an entry that is gone keeps this token from being replaced by another's."""
         name = self.shielded.get(ref)
         return name is not None and name not in (spec.name, *spec.previously)
+
+    @cached_property
+    def names(self) -> Names:
+        """How people write addresses; only needed where they are told to."""
+        return Names(self.world)
 
     def find(self, ref: TokenRef) -> LiveToken | Unread | None:
         """The live token; None if its user's list was read and does not have it."""

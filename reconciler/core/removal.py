@@ -15,7 +15,7 @@ from reconciler.core.claims import namesakes
 from reconciler.core.ledger import Holding, Ledger
 from reconciler.core.orphans import idle_since, is_orphan
 from reconciler.core.reasons import Reason, Why
-from reconciler.core.receipts import TokenRef
+from reconciler.core.receipts import Address, TokenRef
 from reconciler.core.spec import Location, TokenSpec, UnmanagedAction
 from reconciler.core.tokens import LiveToken, TokenId, Unread, UserId
 
@@ -98,7 +98,10 @@ def _sentenced(sentence: _Sentence, token: LiveToken, ledger: Ledger, *, protect
     if (other := ledger.other_set(token)) is not None:
         why = Why(Reason.OTHER_SET, f"{token.id} is in a receipt of set {other}")
         return Blocked(sentence.name, token.user, why, sentence.where, token)
-    if protected and not {sentence.name, token.id} & ledger.world.requests.allow_revoke:
+    if (
+        protected
+        and not {Address(token.user, sentence.name), token.id} & ledger.world.requests.allow_revoke
+    ):
         why = Why(Reason.PROTECTED, f"{sentence.why.text}, but its receipt says protect: true")
         return Blocked(sentence.name, token.user, why, sentence.where, token)
     cleanup = ledger.emptied_by(token)

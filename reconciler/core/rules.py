@@ -39,7 +39,7 @@ Rule = Callable[[Case], Why | None]
 
 
 def rotation_is_not_requested(case: Case) -> Why | None:
-    if case.spec.name not in case.requests.rotate:
+    if case.spec.address not in case.requests.rotate:
         return None
     return Why(Reason.REQUESTED, case.requests.rotate_reason or "asked for on the command line")
 

@@ -78,7 +78,7 @@ def _verdict(
     if days is None:
         return Keep(spec, token, Why(Reason.ENDED, "its last day is here; nothing follows"))
     known = tuple(filter(ledger.may_exist, sorted({*named, TokenRef(token.user, token.id)})))
-    urgent = world.requests.compromised and spec.name in world.requests.rotate
+    urgent = world.requests.compromised and spec.address in world.requests.rotate
     doomed = _doomed(spec, known, ledger) if urgent else ()
     own = not ledger.own.isdisjoint(ref.id for ref in known)
     return Renew(spec, days, _targets(lookups), token, known, why, doomed, own)
@@ -101,7 +101,7 @@ def _create(
 ) -> Change:
     now = ledger.world.now
     last = max((r.expires_at for r in claimed.receipts), default=None)
-    asked = spec.name in ledger.world.requests.rotate
+    asked = spec.address in ledger.world.requests.rotate
     if not spec.renew and last is not None and last <= now and not asked:
         return Keep(spec, None, Why(Reason.ENDED, f"expired on {last.date()}; renew: false"))
     days = days_to_ask(spec.lifetime, now)

@@ -17,7 +17,7 @@ from reconciler.core.changes import (
     Unmanaged,
     Wait,
 )
-from reconciler.core.receipts import Place, TokenRef
+from reconciler.core.receipts import Address, Place, TokenRef
 from reconciler.core.spec import Location
 from reconciler.core.tokens import LiveToken, UserId
 
@@ -54,6 +54,11 @@ def user_of(change: Change) -> UserId:
             return change.registration.principal
         case _:
             assert_never(change)
+
+
+def address_of(change: Change) -> Address:
+    """By what it can be asked for on the command line."""
+    return Address(user_of(change), name_of(change))
 
 
 def refs_of(change: Change) -> tuple[TokenRef, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.core.receipts import (
+    Address,
     Inventory,
     Lookup,
     Place,
@@ -16,7 +17,7 @@ from reconciler.core.receipts import (
     SinkName,
 )
 from reconciler.core.spec import TokenSet
-from reconciler.core.tokens import Listing, Unread, User, UserId
+from reconciler.core.tokens import Listing, TokenId, Unread, User, UserId
 
 GRACE: Final = timedelta(minutes=15)
 """Nobody revokes a token younger than this, unless that very run minted it (sinks.md §7)."""
@@ -27,21 +28,21 @@ BY_HAND: Final = SetName("by-hand")
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What the operator asked for by name on the command line.
+    """What the operator asked for by name on the command line, as exactly as the file says it.
 
     Attributes:
-        rotate: Names to renew now, with `rotate_reason`.
+        rotate: What to renew now, with `rotate_reason`.
         compromised: The old tokens of `rotate` go as soon as the new secret is stored.
-        allow_reissue: Names that may be minted although an earlier secret may exist elsewhere.
-        allow_revoke: Names (or token ids) whose removal no guard and no protection holds up.
+        allow_reissue: What may be minted although an earlier secret may exist elsewhere.
+        allow_revoke: What no guard and no protection holds up to remove; also by token id.
         accept_registration: Sinks whose registration of another server or principal is replaced.
     """
 
-    rotate: frozenset[str] = frozenset()
+    rotate: frozenset[Address] = frozenset()
     rotate_reason: str = ""
     compromised: bool = False
-    allow_reissue: frozenset[str] = frozenset()
-    allow_revoke: frozenset[str] = frozenset()
+    allow_reissue: frozenset[Address] = frozenset()
+    allow_revoke: frozenset[Address | TokenId] = frozenset()
     accept_registration: frozenset[SinkName] = frozenset()
 
 

@@ -54,7 +54,9 @@ class Labels:
             return f"sink {name}"
         if self._count[name] < 2:  # noqa: PLR2004 - unique
             return name
-        return f"{self.users.get(user, user)}/{name}"
+        display = self.users.get(user, user)
+        is_shared = sum(each == display for each in self.users.values()) > 1
+        return f"{user if is_shared else display}/{name}"
 
 
 @dataclass(frozen=True, slots=True)

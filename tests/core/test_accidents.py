@@ -17,6 +17,7 @@ from worlds import (
     held,
     inventory,
     later,
+    named,
     place,
     receipt,
     spec,
@@ -148,7 +149,7 @@ def test_a_compromise_spares_what_the_place_of_another_entry_holds() -> None:
     """Two keys were swapped in the file: either place still holds the other entry's secret."""
     b = token("b", "b")
     swapped = [spec("a", places=(place("b"),)), spec("b", places=(place("a"),))]
-    asked = {"rotate": frozenset({"a"}), "compromised": True}
+    asked = {"rotate": named("a"), "compromised": True}
     of = world(swapped, [NEW, b], held(NEW, b), requests=asked)
     assert doomed(of) == {"b"}
     plain = world([spec("a")], [NEW], held(NEW), requests=asked)
@@ -206,8 +207,8 @@ def test_the_place_of_a_protected_token_is_not_given_away_in_one_step() -> None:
     heir = spec("b", places=(place("a"),))
     of = world([heir], [NEW], held(NEW, protect=True))
     assert lines(of) == ["blocked b - protected"]
-    named = replace(of.requests, allow_revoke=frozenset({"a"}))
-    assert lines(replace(of, requests=named)) == ["renew b new secret-missing"]
+    asked = replace(of.requests, allow_revoke=named("a"))
+    assert lines(replace(of, requests=asked)) == ["renew b new secret-missing"]
     assert lines(world([heir], [], held(NEW, protect=True))) == ["create b - secret-stale"]
     assert lines(world([heir], [NEW], held(NEW))) == ["renew b new secret-missing"]
     other_user = spec("a", user=X)
@@ -302,21 +303,21 @@ def test_to_empty_a_set_every_token_must_be_named() -> None:
     b = token("b", "b")
     both = world([], [NEW, b], held(NEW, b), limits=Limits(5, 100))
     for names, expected in (
-        (set(), ["never_to_zero"]),
-        ({"a"}, ["never_to_zero"]),
-        ({"a", "b"}, []),
-        ({NEW.id, "b"}, []),
+        (named(), ["never_to_zero"]),
+        (named("a"), ["never_to_zero"]),
+        (named("a", "b"), []),
+        ({NEW.id, *named("b")}, []),
     ):
         asked = replace(both.requests, allow_revoke=frozenset(names))
         assert stops(replace(both, requests=asked)) == expected, names
 
 
-@pytest.mark.parametrize("named", ["a", NEW.id])
-def test_a_name_or_an_id_lifts_protection(named: str) -> None:
+@pytest.mark.parametrize("asked_for", [named("a"), frozenset({NEW.id})])
+def test_a_name_or_an_id_lifts_protection(asked_for: frozenset[Any]) -> None:
     b = token("b", "b")
     of = world([spec("b")], [NEW, b], held(NEW, b, protect=True))
     assert not doomed(of)
-    asked = replace(of.requests, allow_revoke=frozenset({named}))
+    asked = replace(of.requests, allow_revoke=asked_for)
     assert doomed(replace(of, requests=asked)) == {NEW.id}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from worlds import damaged, held, inventory, receipt, spec, stored, token, world
+from worlds import damaged, held, inventory, named, receipt, spec, stored, token, world
 
 from reconciler.core.changes import Renew, Wait
 from reconciler.core.plan import Plan
@@ -62,4 +62,4 @@ def test_a_lost_secret_is_not_deferred_and_takes_its_share() -> None:
 
 
 def test_what_a_person_asks_for_is_not_deferred() -> None:
-    assert renewed(plan(1, requests={"rotate": frozenset({"n20", "n12"})})) == ["n12", "n20"]
+    assert renewed(plan(1, requests={"rotate": named("n20", "n12")})) == ["n12", "n20"]

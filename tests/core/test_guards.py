@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from worlds import US, held, inventory, spec, token, world
+from worlds import US, held, inventory, named, spec, token, world
 
 from reconciler.core.planner import make_plan
 from reconciler.core.spec import Limits
@@ -36,10 +36,10 @@ def test_the_set_may_tighten_the_limit() -> None:
 
 
 def test_naming_the_tokens_lets_them_go() -> None:
-    named = {"allow_revoke": frozenset({"t0", "t1", "t2"})}
-    assert stops(owned(4, 3, requests=named)) == []
+    three = {"allow_revoke": named("t0", "t1", "t2")}
+    assert stops(owned(4, 3, requests=three)) == []
     assert "never_to_zero" in stops(owned(2, 2, limits=Limits(5, 100)))
-    both = {"allow_revoke": frozenset({"t0", "t1"})}
+    both = {"allow_revoke": named("t0", "t1")}
     assert stops(owned(2, 2, requests=both)) == []
 
 
@@ -57,7 +57,7 @@ def test_an_empty_list_beside_full_sinks_looks_wrong() -> None:
     lost = token("0" * 20, "a")
     of = world([spec("a")], [], held(lost))
     assert stops(of) == ["live_view"]
-    allowed = {"allow_reissue": frozenset({"a"})}
+    allowed = {"allow_reissue": named("a")}
     assert stops(world([spec("a")], [], held(lost), requests=allowed)) == []
 
 
@@ -72,7 +72,7 @@ def test_a_new_sink_while_a_token_of_this_name_lives() -> None:
     live = token("0" * 20, "a")
     fresh = inventory(registered=False)
     assert stops(world([spec("a")], [live], fresh)) == ["reissue"]
-    allowed = {"allow_reissue": frozenset({"a"})}
+    allowed = {"allow_reissue": named("a")}
     assert stops(world([spec("a")], [live], fresh, requests=allowed)) == []
     theirs = replace(live, created_by=UserId("alice"))
     assert stops(world([spec("a")], [theirs], fresh)) == []

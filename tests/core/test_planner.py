@@ -16,6 +16,7 @@ from worlds import (
     damaged,
     held,
     inventory,
+    named,
     place,
     receipt,
     spec,
@@ -28,7 +29,7 @@ from worlds import (
 from reconciler.core.changes import Amend, Blocked, Create, Keep, Renew, Revoke, Unmanaged, Wait
 from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
-from reconciler.core.receipts import SetName, TokenRef
+from reconciler.core.receipts import Address, SetName, TokenRef
 from reconciler.core.spec import ExpiresIn, ExpiresOn, Retire, Schedule, UnmanagedAction
 from reconciler.core.subjects import action_of, name_of
 from reconciler.core.tokens import Unread, UserId
@@ -76,7 +77,7 @@ CASES: dict[Reason, tuple[World, str]] = {
     Reason.ROTATION: (world([spec("a", rotation=1)], [A], held(A)), "renew"),
     Reason.DUE: (world([spec("a")], [OLD], held(OLD)), "renew"),
     Reason.REQUESTED: (
-        world([spec("a")], [A], held(A), requests={"rotate": frozenset({"a"})}),
+        world([spec("a")], [A], held(A), requests={"rotate": named("a")}),
         "renew",
     ),
     Reason.PROTECT: (world([spec("a", protect=True)], [A], held(A)), "amend"),
@@ -312,7 +313,7 @@ def test_renew_false_and_a_last_day() -> None:
 
 def test_a_compromise_of_what_we_run_with_switches_before_it_revokes() -> None:
     own = replace(A, user=US, last_used=NOW)
-    asked = {"rotate": frozenset({"a"}), "compromised": True}
+    asked = {"rotate": {Address(US, "a"), *named("a")}, "compromised": True}
     (renewal,) = make_plan(world([spec("a", user=US)], [own], held(own), requests=asked)).effects
     assert isinstance(renewal, Renew)
     assert (renewal.own, renewal.retire_now) == (True, (own,))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from worlds import NOW, damaged, place, receipt, spec, stored, token
+from worlds import NOW, damaged, named, place, receipt, spec, stored, token
 
 from reconciler.core.reasons import Reason
 from reconciler.core.receipts import Absent, Lookup
@@ -21,7 +21,7 @@ ELSE = token("else", "b")
 MINE = receipt(HELD_TOKEN)
 GOOD = stored(MINE)
 NOTHING = Absent()
-ROTATE = Requests(rotate=frozenset({"a"}))
+ROTATE = Requests(rotate=named("a"))
 
 
 def case(
@@ -42,7 +42,7 @@ OBJECTIONS = [
     ("all is well", case(), None),
     ("all is well in two sinks", case(GOOD, GOOD), None),
     ("a person asked", case(requests=ROTATE), Reason.REQUESTED),
-    ("a person asked for another", case(requests=Requests(rotate=frozenset({"b"}))), None),
+    ("a person asked for another", case(requests=Requests(rotate=named("b"))), None),
     ("one sink lacks it", case(GOOD, NOTHING), Reason.MISSING),
     ("another token is there", case(GOOD, stored(receipt(ELSE, "a"))), Reason.MISSING),
     ("something unknown is there", case(GOOD, damaged(None)), Reason.MISSING),
@@ -107,7 +107,7 @@ def test_the_first_objection_wins() -> None:
 
 
 def test_a_reason_says_who_wanted_it() -> None:
-    asked = Requests(rotate=frozenset({"a"}), rotate_reason="INC-7, leaked in a log")
+    asked = Requests(rotate=named("a"), rotate_reason="INC-7, leaked in a log")
     why = objection(case(requests=asked))
     assert why is not None
     assert why.text == "INC-7, leaked in a log"
