@@ -98,10 +98,8 @@ def _sentenced(sentence: _Sentence, token: LiveToken, ledger: Ledger, *, protect
     if (other := ledger.other_set(token)) is not None:
         why = Why(Reason.OTHER_SET, f"{token.id} is in a receipt of set {other}")
         return Blocked(sentence.name, token.user, why, sentence.where, token)
-    if (
-        protected
-        and not {Address(token.user, sentence.name), token.id} & ledger.world.requests.allow_revoke
-    ):
+    named = {Address(token.user, sentence.name), token.id}
+    if protected and not named & ledger.world.requests.allow_revoke:
         why = Why(Reason.PROTECTED, f"{sentence.why.text}, but its receipt says protect: true")
         return Blocked(sentence.name, token.user, why, sentence.where, token)
     cleanup = ledger.emptied_by(token)
