@@ -11,7 +11,7 @@ from reconciler import __version__
 from reconciler.cli import options
 from reconciler.cli.help import Command
 
-SCHEMAS: Final = ("tokenset", "config", "plan", "report")
+SCHEMAS: Final = ("tokenset", "config", "plan", "report", "drift", "tokens")
 
 
 @click.command(cls=Command, example="netbird-tokens show plan.json")
@@ -39,7 +39,10 @@ def explain(codes: tuple[str, ...]) -> int:
 @click.command(cls=Command, example="netbird-tokens schema tokenset")
 @click.argument("name", type=click.Choice(SCHEMAS), default="tokenset")
 def schema(name: str) -> int:
-    """Print a JSON Schema."""
+    """Print a JSON Schema: of a file, or of what `--format json` prints.
+
+    `status` prints a plan, `list` and `inspect` print tokens.
+    """
     from reconciler.source.schema import schema_text  # noqa: PLC0415 - `--help` stays light
 
     click.echo(schema_text(f"{name}.v1"), nl=False)

@@ -103,7 +103,7 @@ def detailed(plan: Plan) -> Plan:
 
 
 def drift_document(plan: Made, found: Sequence[tuple[str, Change]]) -> dict[str, object]:
-    """What differs out of band."""
+    """What differs out of band: `schemas/drift.v1.schema.json`."""
     return {
         "format": "netbird-tokens/drift",
         "format_version": FORMAT_VERSION,
@@ -123,7 +123,7 @@ def drifted(plan: Made) -> list[tuple[str, Change]]:
 
 
 def tokens_document(tokens: Iterable[Token], now: datetime) -> dict[str, object]:
-    """Live tokens, the next to expire first."""
+    """Live tokens, the next to expire first: `schemas/tokens.v1.schema.json`."""
     return {
         "format": "netbird-tokens/tokens",
         "format_version": FORMAT_VERSION,

@@ -20,7 +20,7 @@ from reconciler.source.schema import schema_text
 from reconciler.source.validator import prepared
 
 NAMES = ["tokenset.v1", "config.v1"]
-ALL = [*NAMES, "plan.v1", "report.v1"]
+ALL = [*NAMES, "plan.v1", "report.v1", "drift.v1", "tokens.v1"]
 SOURCE = Path(__file__).parents[2] / "reconciler" / "source"
 
 
