@@ -13,7 +13,7 @@ from reconciler.source.problems import quoted
 _YES: Final = frozenset(("yes", "y", "on", "true"))
 _NO: Final = frozenset(("no", "n", "off", "false"))
 _LARGEST: Final = 10**9  # beyond this nobody means a number of anything here
-_COUNT: Final = re.compile(r"0*([0-9][0-9_]{0,9})\s*(?:d|days?)?", re.IGNORECASE)
+_COUNT: Final = re.compile(r"0{0,20}([0-9][0-9_]{0,9})\s*(?:d|days?)?", re.IGNORECASE)
 _NEEDS_NO_QUOTES: Final = re.compile(r"(?![0-9]+$)[A-Za-z0-9][\w ./:*%-]*")
 
 
