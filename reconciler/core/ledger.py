@@ -65,6 +65,7 @@ class Ledger:
             (spec.user, name) for spec in world.wanted.specs for name in (spec.name, spec.live_name)
         }
         self.wanted_addresses = {spec.address for spec in world.wanted.specs}
+        self.known_addresses = {a for spec in world.wanted.specs for a in spec.addresses}
         self.wanted_places = {place for spec in world.wanted.specs for place in spec.places}
         self.held = {
             holding.receipt.token
@@ -96,8 +97,7 @@ class Ledger:
 
     def _shielded(self) -> Iterator[tuple[TokenRef, str]]:
         """Live tokens whose receipt says `protect` although their entry is gone; and its name."""
-        known = {address for spec in self.world.wanted.specs for address in spec.addresses}
-        for address in self.ours.keys() - known:
+        for address in self.ours.keys() - self.known_addresses:
             for receipt in (holding.receipt for holding in self.ours[address]):
                 named = {receipt.address, receipt.token.id} & self.world.requests.allow_revoke
                 if receipt.protect and not named and self.may_exist(receipt.token):
@@ -126,10 +126,17 @@ class Ledger:
         """Whether no predecessor is alive: with the receipt, the last word about those would go."""
         return not any(map(self.may_exist, receipt.predecessors))
 
-    def emptied_by(self, token: LiveToken) -> tuple[Place, ...]:
-        """Places that name this token as the current one and may be emptied when it goes."""
-        holdings = self.holdings_of.get(TokenRef(token.user, token.id), ())
-        return tuple(holding.place for holding in holdings if self.is_spent(holding.receipt))
+    def emptied_by(self, token: LiveToken, spec: TokenSpec | None = None) -> tuple[Place, ...]:
+        """Places that name this token as the current one and may be emptied when it goes.
+
+        Not those of another entry: its receipts are all it knows about itself.
+        """
+        others = self.known_addresses.difference(spec.addresses if spec else ())
+        return tuple(
+            holding.place
+            for holding in self.holdings_of.get(TokenRef(token.user, token.id), ())
+            if self.is_spent(holding.receipt) and holding.receipt.address not in others
+        )
 
     def other_set(self, token: LiveToken) -> SetName | None:
         """The other set that holds this token, or that names it while no receipt of ours does."""

@@ -32,6 +32,8 @@ class Hand:
 def left_behind(hand: Hand, ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:
     """What must go, now or later; marks the tokens it spoke of."""
     successor = _successor(hand, ledger)
+    if successor is not None:
+        spoken.add(successor.id)
     for ref in sorted({ref for holding in hand.holdings for ref in holding.receipt.named}):
         old = ledger.live.get(ref)
         if old is None or ref.id in spoken or ref in ledger.held:
@@ -74,7 +76,7 @@ def _retire(spec: TokenSpec, old: LiveToken, successor: LiveToken | None, ledger
         if expired
         else Why(Reason.SUPERSEDED, f"replaced by {successor.id} on {successor.created_at.date()}")
     )
-    cleanup = tuple(place for place in ledger.emptied_by(old) if place not in spec.places)
+    cleanup = tuple(place for place in ledger.emptied_by(old, spec) if place not in spec.places)
     idle = spec.retire is Retire.WHEN_UNUSED and not expired
     return Revoke(spec.name, old, cleanup, why, spec.where, if_idle=idle)
 

@@ -202,6 +202,24 @@ def test_what_an_ended_entry_replaced_does_not_wait_for_a_successor(
     assert "clean" not in {action_of(effect) for effect in make_plan(of).effects}
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_entry_that_let_its_token_expire_is_not_taken_for_a_new_one(first: int) -> None:
+    """It was moved, and another took over one of its places: its last token is a predecessor there."""
+    last = token("last", "a", days=9)
+    heir = token("heir", "b")
+    ended, other = spec("a", renew=False, places=(place("x"),)), spec("b", places=(place("y"),))
+    places = {
+        "platform/a": stored(receipt(last)),
+        "platform/y": stored(receipt(heir, predecessors=(ref(last),))),
+    }
+    of = world([ended, other][:: 1 - 2 * first], [last, heir], inventory(places))
+    cleanups = [e.cleanup for e in make_plan(of).effects if isinstance(e, Revoke)]
+    assert cleanups in ([], [()])
+    assert "keep a - ended" in lines(of)
+    later_on = world([ended, other], [heir], inventory(places))
+    assert "keep a - ended" in lines(later_on)
+
+
 def test_the_place_of_a_protected_token_is_not_given_away_in_one_step() -> None:
     """One commit removes its entry and moves another one there: it would be replaced, and then retired."""
     heir = spec("b", places=(place("a"),))

@@ -79,6 +79,8 @@ DEFECTS = (
            "what an entry replaced outlives its last day by months", PLANNER),
     Defect("core/succession.py", " and hand.verdict.why.reason is not Reason.ENDED", "",
            "the only copy of a secret is cleaned away", PLANNER),
+    Defect("core/ledger.py", " and holding.receipt.address not in others", "",
+           "an entry that let its token expire is taken for a new one", PLANNER),
     Defect("core/removal.py", "if token is None or ref.id in spoken or ref in ledger.held:",
            "if token is None or ref.id in spoken:", "what another entry's place still holds goes with the entry before",
            PLANNER),
