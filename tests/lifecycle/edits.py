@@ -24,7 +24,7 @@ from reconciler.core.spec import (
 from reconciler.core.tokens import DAY, LiveToken, TokenId, UserId
 
 USERS = (BOT, BOT2, US)
-NAMES = ("a", "b", "c")
+NAMES = ("a", "b", "c", "d")
 KEYS = tuple("abcdefghij")
 LIFETIMES = (90, 30, 365)
 WHERE = Location("tokens.yaml", 5, 3)
@@ -95,7 +95,7 @@ class Edit:
 
     def of(self, file: File, now: datetime, live: Iterable[LiveToken]) -> None:
         if self.what == "schedule":
-            file.max_renewals = (None, 1)[self.pick % 2]
+            file.max_renewals = (1, None)[self.pick % 2]
         elif self.what == "limits":
             file.limits = (Limits(), Limits(100, 100))[self.pick % 2]
         elif self.name not in file.entries:
@@ -141,13 +141,19 @@ def _absent(file: File, name: str, pick: int) -> None:
 
 
 def _rename(file: File, name: str, pick: int) -> None:
-    other = NAMES[pick % len(NAMES)]
-    if other not in file.entries and other not in file.stones:
+    """With `previously`, or, now and then, without."""
+    free = [n for n in NAMES if n not in file.entries and n not in file.stones]
+    if free:
+        other = free[pick % len(free)]
         entry = file.entries.pop(name)
-        before = (name, *entry.previously) if pick // len(NAMES) % 4 else ()
+        before = tuple(n for n in (name, *entry.previously) if n != other) if pick % 4 else ()
         live_name = file.live_name.format(name=other)
-        before = tuple(n for n in before if n != other)
         file.entries[other] = replace(entry, name=other, live_name=live_name, previously=before)
+
+
+def _clear(file: File, name: str, pick: int) -> None:
+    """Everything else goes at once."""
+    file.entries = {name: file.entries[name]}
 
 
 def _swap(file: File, name: str, pick: int) -> None:
@@ -185,15 +191,17 @@ def _one_less(file: File, name: str, pick: int) -> None:
 
 
 def _rotate(file: File, name: str, pick: int) -> None:
-    file.change(name, rotation=file.entries[name].rotation + 1)
+    """One entry, or all of them."""
+    for each in tuple(file.entries) if pick % 2 else (name,):
+        file.change(each, rotation=file.entries[each].rotation + 1)
 
 
-def _flip(file: File, name: str, pick: int) -> None:
-    entry = file.entries[name]
-    if pick % 2:
-        file.change(name, renew=not entry.renew)
-    else:
-        file.change(name, protect=not entry.protect)
+def _protect(file: File, name: str, pick: int) -> None:
+    file.change(name, protect=not file.entries[name].protect)
+
+
+def _renew(file: File, name: str, pick: int) -> None:
+    file.change(name, renew=not file.entries[name].renew)
 
 
 EDITS: dict[str, Callable[[File, str, int], None]] = {
@@ -206,7 +214,9 @@ EDITS: dict[str, Callable[[File, str, int], None]] = {
     "one more": _one_more,
     "one less": _one_less,
     "rotate": _rotate,
-    "flip": _flip,
+    "protect": _protect,
+    "renew": _renew,
+    "clear": _clear,
     "user": lambda file, name, pick: file.change(name, user=_user(pick)),
     "lifetime": lambda file, name, pick: file.change(name, lifetime=ExpiresIn(LIFETIMES[pick % 3])),
     "retire": lambda file, name, pick: file.change(name, retire=tuple(Retire)[pick % 3]),

@@ -81,24 +81,26 @@ def _collect(story: Story) -> None:
 
 
 def _make(story: Story, name: str, pick: int) -> None:
-    """By our principal's name or not, used at once or not."""
-    name = ("else", name, story.file.live_name.format(name=name))[pick % 3]
-    made = story.make(USERS[pick // 3 % 3], name, (ADMIN, US)[pick // 9 % 2])
-    if pick // 18 % 2:
+    """Of an entry's user and name or not, by our principal or not, used at once or not."""
+    entry = story.file.entries.get(name)
+    user = entry.user if entry and pick % 2 else USERS[pick // 2 % 3]
+    name = ("else", name, story.file.live_name.format(name=name))[pick // 2 % 3]
+    made = story.make(user, name, (ADMIN, US)[pick // 6 % 2])
+    if pick // 12 % 2:
         story.use(made.id)
 
 
 def _delete(story: Story, name: str, pick: int) -> None:
-    """A token of ours."""
-    ours = [token.id for token in story.memory.listed if token.id[0] == "t"]
-    if ours:
-        story.drop(ours[pick % len(ours)])
+    """A token of ours, or one that may be adopted."""
+    there = [token.id for token in story.memory.listed if token.id != "boot"]
+    if there:
+        story.drop(there[-1 - pick % len(there)])
 
 
 def _use(story: Story, name: str, pick: int) -> None:
-    """Some token that is still in somebody's memory."""
+    """A young token or an old one that is still in somebody's memory."""
     listed = story.memory.listed
-    story.use(listed[pick % len(listed)].id)
+    story.use(listed[-1 - pick % len(listed)].id)
 
 
 def _lose(story: Story, name: str, pick: int) -> None:
@@ -143,10 +145,10 @@ def stored(token: LiveToken) -> Cell:
 
 
 def _vacate(story: Story, name: str, pick: int) -> None:
-    """What is foreign at our places is taken out again."""
+    """What others put into our places is taken out again."""
     for place in story.file.places():
-        cell = story.cell(place)
-        if cell.value == "foreign" or (cell.receipt and cell.receipt.set == OTHER):
+        receipt = story.cell(place).receipt
+        if story.value(place) is not None and (receipt is None or receipt.set == OTHER):
             story.place(place, EMPTY)
 
 
@@ -156,9 +158,10 @@ def _deny(story: Story, name: str, pick: int) -> None:
 
 
 def _switch(story: Story, name: str, pick: int) -> None:
-    """Our pipeline takes its credential from an entry's place from now on."""
-    entry = story.file.entries.get(name)
-    story.pipeline = entry.places[0] if entry and entry.user == US else None
+    """Our pipeline takes its credential from a place of ours from now on; if there is none, we get one."""
+    if name in story.file.entries:
+        story.file.change(name, user=US)
+        story.pipeline = story.file.entries[name].places[0]
 
 
 def _place(story: Story, name: str, pick: int) -> Place | None:

@@ -124,6 +124,7 @@ def chosen(part: int, config: pytest.Config) -> Callable[[Any], Any]:
         phases=set(Phase) - {Phase.explain},
         print_blob=True,
     )
-    if not settings().derandomize:
+    given_seed = config.getoption("--hypothesis-seed")
+    if given_seed is None and not settings().derandomize:
         return many
-    return lambda history: many(hypothesis.seed(part)(history))
+    return lambda history: many(hypothesis.seed(f"{given_seed}, part {part}")(history))
