@@ -1,29 +1,14 @@
-"""What every test of the loader starts from: three sinks, a config, and a day."""
+"""Fixtures of the loader's tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
+from loading import HEAD, KEYS, TODAY, Load
 
-from reconciler.core.keys import PATH_KEYS, VARIABLE_KEYS, KeyRule
-from reconciler.core.receipts import SinkName
 from reconciler.source.build import Loaded, load_set
 from reconciler.source.config import Config, default_config
-
-TODAY = date(2026, 6, 1)
-FOLDING = KeyRule(r"[A-Za-z_]+", "letters and `_`", "_", "_", upper=True, folds_case=True)
-KEYS = {
-    SinkName("local"): PATH_KEYS,
-    SinkName("vault"): PATH_KEYS,
-    SinkName("github"): VARIABLE_KEYS,
-    SinkName("folding"): FOLDING,
-}
-HEAD = "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: platform\n"
-
-Load = Callable[..., Loaded]
 
 
 @pytest.fixture

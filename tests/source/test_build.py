@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 from types import FrameType, FunctionType
 
 import pytest
-from conftest import HEAD, KEYS, TODAY, Load
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loading import HEAD, KEYS, TODAY, Load
 from staging import Stage
 
 from reconciler.core.receipts import Place, SetName, SinkName

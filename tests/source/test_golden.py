@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import KEYS, TODAY
+from loading import KEYS, TODAY
 
 from reconciler.errors import InputError
 from reconciler.source.build import load_set

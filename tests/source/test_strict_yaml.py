@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import HEAD, Load
+from loading import HEAD, Load
 
 from reconciler.errors import InputError
 from reconciler.source import strict_yaml
