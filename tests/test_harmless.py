@@ -132,7 +132,8 @@ def test_a_token_whose_name_is_a_secret_is_told_nowhere_and_can_be_removed(stage
 @given(text=st.text(st.sampled_from("\x1b[31m#:v o[]\n\r\t\x9b\u202e\u200d\u2028a::##[ä")))
 def test_the_last_door_lets_nothing_through_and_stays_as_it_is_the_second_time(text: str) -> None:
     shown = escape.harmless(text)
-    is_harmless(re.sub("\x1b\\[(?:[01]|1;31|3[1-6])m|\u200d", "", shown))
+    # What may pass is replaced, not taken out: two colons that it parts are no command.
+    is_harmless(re.sub("\x1b\\[(?:[01]|1;31|3[1-6])m|\u200d", "x", shown))
     assert escape.harmless(shown) == shown
     assert not COMMANDS.search(shown)
 
