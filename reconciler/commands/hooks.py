@@ -72,7 +72,7 @@ def run(calls: Calls, outcome: Outcome, ports: Ports, desk: Desk, code: ExitCode
     failed = [argv for argv in wanted.deploy if due and not _succeeds(argv, names, desk)]
     if failed:
         desk.note(f"the tokens are in order; the next run calls the hooks again for {named(due)}")
-    said = bool(failed) or _say_deployed(due, ports, desk)
+    said = bool(failed) or not wanted.deploy or _say_deployed(due, ports, desk)
     if code is not ExitCode.OK:
         failed += [argv for argv in wanted.failure if not _succeeds(argv, names, desk)]
     if failed:
