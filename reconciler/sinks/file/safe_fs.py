@@ -58,6 +58,10 @@ class Folder:
     fd: int
     path: Path
 
+    def place(self, name: str) -> str:
+        """The whole path of a file in it, to be read; in text, for a Path costs more than a look."""
+        return f"{self.path}/{name}"
+
     def names(self) -> list[str]:
         return sorted(os.listdir(self.fd))  # noqa: PTH208 - a Path cannot list a descriptor
 
@@ -72,9 +76,9 @@ class Folder:
         try:
             fd = os.open(name, flags, 0o600, dir_fd=self.fd)
         except OSError as error:
-            raise located(error, self.path / name) from error
+            raise located(error, self.place(name)) from error
         try:
-            check_file(os.fstat(fd), self.path / name)
+            check_file(os.fstat(fd), self.place(name))
         except OSError:
             os.close(fd)
             raise
@@ -90,12 +94,12 @@ class Folder:
             return stream.read()
 
     def check_closed(self) -> None:
-        check_closed(os.fstat(self.fd), self.path)
+        check_closed(os.fstat(self.fd), str(self.path))
 
     def check_target(self, name: str) -> None:
         """Refuse a name where something stands that must not be replaced."""
         with suppress(FileNotFoundError):
-            check_target(self._stat(name), self.path / name)
+            check_target(self._stat(name), self.place(name))
 
     def replace(
         self, name: str, content: bytes, tag: str, check: Callable[[], None] = at_any_time

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,7 @@ _LOOK: Final = _SAFE | os.O_RDONLY
 def open_folder(path: Path) -> Iterator[Folder]:
     """A folder that exists. Raises FileNotFoundError only if it is proved not to."""
     with _walked(path, _enter) as folder:
-        check_folder(os.fstat(folder.fd), path)
+        check_folder(os.fstat(folder.fd), str(path))
         yield folder
 
 
@@ -33,19 +33,17 @@ def open_folder(path: Path) -> Iterator[Folder]:
 def make_folder(path: Path) -> Iterator[Folder]:
     """A folder, made with all that lead to it (0700) where they do not exist yet."""
     with _walked(path, _enter_or_make) as folder:
-        check_folder(os.fstat(folder.fd), path)
+        check_folder(os.fstat(folder.fd), str(path))
         yield folder
 
 
 @contextmanager
 def nearest_folder(path: Path) -> Iterator[Folder]:
     """The folder, or the closest one above it that exists: where `make_folder` would begin."""
-    here = path
-    while not exists(here):
-        here = here.parent
-    with _walked(here, _enter) as folder:
-        check = check_folder if here == path else check_way
-        check(os.fstat(folder.fd), here)
+    with ExitStack() as stack:
+        folder = _nearest(path, stack)
+        check = check_folder if folder.path == path else check_way
+        check(os.fstat(folder.fd), str(folder.path))
         yield folder
 
 
@@ -60,13 +58,21 @@ def exists(path: Path) -> bool:
         return True
 
 
+def _nearest(path: Path, stack: ExitStack) -> Folder:
+    while True:
+        try:
+            return stack.enter_context(_walked(path, _enter))
+        except FileNotFoundError:
+            path = path.parent
+
+
 @contextmanager
 def _walked(path: Path, step: Callable[[int, str], int]) -> Iterator[Folder]:
-    fd, here = os.open("/", _PASS), Path("/")
+    fd, here = os.open("/", _PASS), "/"
     try:
         for part in path.relative_to("/").parts:
             check_way(os.fstat(fd), here)
-            here = here / part
+            here = os.path.join(here, part)  # noqa: PTH118 - every step would make a Path of its own
             try:
                 below = step(fd, part)
             except OSError as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
 from typing import Final
 
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -29,7 +28,7 @@ class Unsafe(OSError):
         self.hint = hint
 
 
-def check_way(found: os.stat_result, path: Path) -> None:
+def check_way(found: os.stat_result, path: str) -> None:
     """A folder above the last one."""
     if not found.st_mode & stat.S_ISVTX:
         check_folder(found, path)
@@ -37,20 +36,20 @@ def check_way(found: os.stat_result, path: Path) -> None:
         _check_owner(found, path)
 
 
-def check_folder(found: os.stat_result, path: Path) -> None:
+def check_folder(found: os.stat_result, path: str) -> None:
     """The folder that holds the files."""
     _check_owner(found, path)
     if found.st_mode & _OTHERS_WRITE:
         raise Unsafe(f"others can write to {path}", f"chmod go-w {path}")
 
 
-def check_closed(found: os.stat_result, path: Path) -> None:
+def check_closed(found: os.stat_result, path: str) -> None:
     """What `strict` asks of the folder that holds the files."""
     if found.st_mode & _WORLD_LOOKS:
         raise Unsafe(f"{path} is open to every user (strict)", f"chmod o-rx {path}")
 
 
-def check_file(found: os.stat_result, path: Path) -> None:
+def check_file(found: os.stat_result, path: str) -> None:
     """A file that we read."""
     if not stat.S_ISREG(found.st_mode):
         raise Unsafe(f"{path} is no regular file", "move it away, or choose another place")
@@ -64,7 +63,7 @@ def check_file(found: os.stat_result, path: Path) -> None:
         raise Unsafe(f"{path} is larger than {MAX_BYTES >> 20} MiB", "use a file of its own")
 
 
-def check_target(found: os.stat_result, path: Path) -> None:
+def check_target(found: os.stat_result, path: str) -> None:
     """A file that we replace."""
     check_file(found, path)
     if found.st_mode & _OTHERS_ANY:
@@ -72,7 +71,7 @@ def check_target(found: os.stat_result, path: Path) -> None:
         raise Unsafe(f"{path} has mode {mode:04o}: others can open it", f"chmod 600 {path}")
 
 
-def located(error: OSError, path: Path) -> OSError:
+def located(error: OSError, path: str) -> OSError:
     """The error with its whole path; ELOOP and ENOTDIR are how O_NOFOLLOW refuses a link."""
     if error.errno == errno.ELOOP:
         return Unsafe(f"{path} is a symbolic link", "give the path that it leads to")
@@ -80,9 +79,9 @@ def located(error: OSError, path: Path) -> OSError:
         return Unsafe(
             f"{path} is no folder, or a symbolic link", "move it away, or choose another place"
         )
-    return OSError(error.errno, error.strerror, str(path))
+    return OSError(error.errno, error.strerror, path)
 
 
-def _check_owner(found: os.stat_result, path: Path) -> None:
+def _check_owner(found: os.stat_result, path: str) -> None:
     if found.st_uid not in {0, os.geteuid()}:
         raise Unsafe(f"{path} belongs to another user", f"chown {os.geteuid()} {path}")
