@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from reconciler.core.people import Directory
 from reconciler.core.ports import SinkReader, TokenReader
-from reconciler.core.receipts import Address, Inventory, SinkName, receipt_of
+from reconciler.core.receipts import Address, Inventory, SetName, SinkName, receipt_of
 from reconciler.core.spec import TokenSet, TokenSpec, Tombstone
 from reconciler.core.tokens import Listing, Unread, UserId
 from reconciler.core.world import World
@@ -52,15 +52,21 @@ def gather(wanted: TokenSet, sources: Sources) -> World:
     users = sources.api.users()
     now = sources.api.server_time()
     people = Directory(users)
-    resolved, unresolved = _resolve(wanted, people)
+    entries: tuple[_Entry, ...] = (*wanted.specs, *wanted.tombstones)
+    owners = {entry.user: people.find(entry.user) for entry in entries}
+    unresolved: dict[UserId, Listing] = {
+        user: found for user, found in owners.items() if isinstance(found, Unread)
+    }
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         inventories = {
             name: pool.submit(_inventory, sink, _keys(wanted, name))
             for name, sink in sources.sinks.items()
         }
         sinks = {name: future.result() for name, future in inventories.items()}
-        scope = _scope(resolved, sinks) - set(unresolved)
+        scope = {user for user in owners.values() if not isinstance(user, Unread)}
+        scope |= _received(wanted.name, sinks) - unresolved.keys()
         listings = {user: pool.submit(_listing, sources.api, user) for user in sorted(scope)}
+        resolved = _resolved(wanted, owners)  # while the lists are on their way
     # Collected when all are there: waking up for each one would take time from those that read.
     live: dict[UserId, Listing] = {user: future.result() for user, future in listings.items()}
     return World(
@@ -97,20 +103,17 @@ def _listing(api: TokenReader, user: UserId) -> Listing:
         return Unread(error.message)
 
 
-def _resolve(wanted: TokenSet, people: Directory) -> tuple[TokenSet, dict[UserId, Listing]]:
-    unresolved: dict[UserId, Listing] = {}
+def _resolved(wanted: TokenSet, owners: Mapping[UserId, UserId | Unread]) -> TokenSet:
+    """With the ids of their users; what has none keeps what is written."""
 
     def known(entry: _Wanted) -> _Wanted:
-        found = people.find(entry.user)
-        if isinstance(found, Unread):
-            unresolved[entry.user] = found
-            return entry
-        return replace(entry, user=found)
+        found = owners[entry.user]
+        return entry if isinstance(found, Unread) else replace(entry, user=found)
 
     specs = tuple(known(spec) for spec in wanted.specs)
     tombstones = tuple(known(stone) for stone in wanted.tombstones)
     _refuse_doubles(specs, tombstones)
-    return replace(wanted, specs=specs, tombstones=tombstones), unresolved
+    return replace(wanted, specs=specs, tombstones=tombstones)
 
 
 def _refuse_doubles(specs: Sequence[TokenSpec], tombstones: Sequence[Tombstone]) -> None:
@@ -129,14 +132,9 @@ def _refuse_doubles(specs: Sequence[TokenSpec], tombstones: Sequence[Tombstone])
         raise InputError(doubles)
 
 
-def _scope(wanted: TokenSet, sinks: Mapping[SinkName, Inventory | Unread]) -> set[UserId]:
-    """Users that entries name, and users whose tokens receipts of this set name."""
-    scope = {spec.user for spec in wanted.specs} | {stone.user for stone in wanted.tombstones}
-    for inventory in sinks.values():
-        if isinstance(inventory, Unread):
-            continue
-        for entry in inventory.entries.values():
-            receipt = receipt_of(entry)
-            if receipt is not None and receipt.set == wanted.name:
-                scope.update(ref.user for ref in receipt.named)
-    return scope
+def _received(set_name: SetName, sinks: Mapping[SinkName, Inventory | Unread]) -> set[UserId]:
+    """Users whose tokens receipts of this set name."""
+    seen = [each for each in sinks.values() if not isinstance(each, Unread)]
+    receipts = [receipt_of(entry) for each in seen for entry in each.entries.values()]
+    ours = [each for each in receipts if each is not None and each.set == set_name]
+    return {ref.user for receipt in ours for ref in receipt.named}
