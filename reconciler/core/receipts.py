@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from reconciler.core.tokens import TokenId, Unread, UserId
 
@@ -28,9 +28,8 @@ class Place:
         return f"{self.sink}:{self.key}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """Identity of a spec: a name among one user's tokens."""
+class Address(NamedTuple):
+    """Identity of a spec: a name among one user's tokens. A tuple, for it is the key of every index."""
 
     user: UserId
     name: str
