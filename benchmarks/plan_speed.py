@@ -7,14 +7,11 @@ limit: the requests, the plan itself, its text, and its JSON in a file.
 
 from __future__ import annotations
 
-import http.client
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from measure import Account, best, command, judge, say, write_tokens
+from measure import Account, Bare, best, command, judge, say, send_all, write_tokens
 
 from reconciler.gather import CONCURRENCY
 
@@ -29,35 +26,19 @@ def main() -> None:
         os.environ["NB_PAT"] = account.credential
         tokens = str(write_tokens(folder / "tokens.yaml", SPECS, USERS))
         with account.served(LATENCY_MS) as url:
-            paths = ["/api/users", *(f"/api/users/{user}/tokens" for user in account.users)]
-            one = best(lambda: get_all(url, paths[:8], connections=1)) / 8
-            bare = best(lambda: get_all(url, paths, CONCURRENCY))
+            reads = [Bare("/api/users"), *(Bare(f"/api/users/{u}/tokens") for u in account.users)]
+            one = best(lambda: send_all(url, reads[:8], connections=1)) / 8
+            bare = best(lambda: send_all(url, reads, CONCURRENCY))
             options = ["--management-url", url, "--report", f"json={folder / 'plan.json'}"]
             planning = best(lambda: command("plan", "-f", tokens, *options))
         loading = best(lambda: command("validate", "-f", tokens))
-    ideal = len(paths) / CONCURRENCY * LATENCY_MS / 1000
-    say(f"{len(paths)} requests / {CONCURRENCY} x {LATENCY_MS} ms", ideal)
+    ideal = len(reads) / CONCURRENCY * LATENCY_MS / 1000
+    say(f"{len(reads)} requests / {CONCURRENCY} x {LATENCY_MS} ms", ideal)
     say("one of them, bare", one)
     say("all of them, bare", bare)
     say("validate: start, and loading the YAML", loading)
     say("plan", planning)
     judge("(plan - validate) / limit", (planning - loading) / ideal, LIMIT)
-
-
-def get_all(url: str, paths: list[str], connections: int) -> None:
-    """GET every path over so many kept-alive connections, with nothing around it."""
-    where = urlsplit(url)
-    headers = {"Authorization": f"Token {os.environ['NB_PAT']}"}
-
-    def some(mine: list[str]) -> None:
-        connection = http.client.HTTPConnection(str(where.hostname), where.port)
-        for path in mine:
-            connection.request("GET", path, headers=headers)
-            connection.getresponse().read()
-        connection.close()
-
-    with ThreadPoolExecutor(connections) as pool:
-        list(pool.map(some, (paths[n::connections] for n in range(connections))))
 
 
 if __name__ == "__main__":
