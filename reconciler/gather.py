@@ -10,23 +10,21 @@ what a receipt names and no list shows is gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final
 
+from reconciler.core.aim import Aim
 from reconciler.core.people import Directory
 from reconciler.core.ports import SinkReader, TokenReader
-from reconciler.core.receipts import Address, Inventory, SetName, SinkName, receipt_of
-from reconciler.core.spec import TokenSet, TokenSpec, Tombstone
+from reconciler.core.receipts import Inventory, SinkName
+from reconciler.core.spec import TokenSet
 from reconciler.core.tokens import Listing, Unread, UserId
 from reconciler.core.world import World
-from reconciler.errors import ApiError, Gone, InputError, SinkUnread, Unauthenticated
+from reconciler.errors import ApiError, Gone, SinkUnread, Unauthenticated
 
 CONCURRENCY: Final = 8
-
-_Entry = TokenSpec | Tombstone
-_Wanted = TypeVar("_Wanted", TokenSpec, Tombstone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,23 @@ class Sources:
     server: str
 
 
-def gather(wanted: TokenSet, sources: Sources) -> World:
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """What else to look at, besides what the set needs.
+
+    Attributes:
+        wanted: Another set, with its users and its places.
+        services: Every service user of the account, so that any entry can be planned from the look.
+    """
+
+    wanted: TokenSet | None = None
+    services: bool = False
+
+
+NOTHING_ELSE: Final = Beyond()
+
+
+def gather(wanted: TokenSet, sources: Sources, beyond: Beyond = NOTHING_ELSE) -> World:
     """Read everything once.
 
     Raises:
@@ -52,21 +66,19 @@ def gather(wanted: TokenSet, sources: Sources) -> World:
     users = sources.api.users()
     now = sources.api.server_time()
     people = Directory(users)
-    entries: tuple[_Entry, ...] = (*wanted.specs, *wanted.tombstones)
-    owners = {entry.user: people.find(entry.user) for entry in entries}
-    unresolved: dict[UserId, Listing] = {
-        user: found for user, found in owners.items() if isinstance(found, Unread)
-    }
+    aim = Aim.of(wanted, people)
+    others = [Aim.of(beyond.wanted, people)] if beyond.wanted else []
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         inventories = {
-            name: pool.submit(_inventory, sink, _keys(wanted, name))
+            name: pool.submit(_inventory, sink, _keys([wanted, *(o.wanted for o in others)], name))
             for name, sink in sources.sinks.items()
         }
         sinks = {name: future.result() for name, future in inventories.items()}
-        scope = {user for user in owners.values() if not isinstance(user, Unread)}
-        scope |= _received(wanted.name, sinks) - unresolved.keys()
+        scope = aim.scope(sinks).union(*(other.scope(sinks) for other in others))
+        if beyond.services:
+            scope |= {user.id for user in users if user.is_service_user}
         listings = {user: pool.submit(_listing, sources.api, user) for user in sorted(scope)}
-        resolved = _resolved(wanted, owners)  # while the lists are on their way
+        resolved = aim.resolved()  # while the lists are on their way
     # Collected when all are there: waking up for each one would take time from those that read.
     live: dict[UserId, Listing] = {user: future.result() for user, future in listings.items()}
     return World(
@@ -75,14 +87,14 @@ def gather(wanted: TokenSet, sources: Sources) -> World:
         principal=people.principal.id,
         now=now,
         users=people.by_id,
-        live=live | unresolved,
+        live=live | aim.unresolved,
         sinks=sinks,
     )
 
 
-def _keys(wanted: TokenSet, sink: SinkName) -> list[str]:
-    places = {place for spec in wanted.specs for place in spec.places if place.sink == sink}
-    return sorted(place.key for place in places)
+def _keys(sets: Iterable[TokenSet], sink: SinkName) -> list[str]:
+    specs = (spec for each in sets for spec in each.specs)
+    return sorted({place.key for spec in specs for place in spec.places if place.sink == sink})
 
 
 def _inventory(sink: SinkReader, keys: Sequence[str]) -> Inventory | Unread:
@@ -101,40 +113,3 @@ def _listing(api: TokenReader, user: UserId) -> Listing:
         raise
     except ApiError as error:
         return Unread(error.message)
-
-
-def _resolved(wanted: TokenSet, owners: Mapping[UserId, UserId | Unread]) -> TokenSet:
-    """With the ids of their users; what has none keeps what is written."""
-
-    def known(entry: _Wanted) -> _Wanted:
-        found = owners[entry.user]
-        return entry if isinstance(found, Unread) else replace(entry, user=found)
-
-    specs = tuple(known(spec) for spec in wanted.specs)
-    tombstones = tuple(known(stone) for stone in wanted.tombstones)
-    _refuse_doubles(specs, tombstones)
-    return replace(wanted, specs=specs, tombstones=tombstones)
-
-
-def _refuse_doubles(specs: Sequence[TokenSpec], tombstones: Sequence[Tombstone]) -> None:
-    """Two spellings of one user (`current` and its id) escape the offline check of the file."""
-    first: dict[Address, _Entry] = {}
-    doubles = []
-    entries: tuple[_Entry, ...] = (*specs, *tombstones)
-    for entry in entries:
-        other = first.setdefault(entry.address, entry)
-        if other is not entry:
-            doubles.append(
-                f"{entry.where}  error: {entry.name!r} of user {entry.user} is listed twice, "
-                f"first at {other.where}, with another spelling of the user; remove one"
-            )
-    if doubles:
-        raise InputError(doubles)
-
-
-def _received(set_name: SetName, sinks: Mapping[SinkName, Inventory | Unread]) -> set[UserId]:
-    """Users whose tokens receipts of this set name."""
-    seen = [each for each in sinks.values() if not isinstance(each, Unread)]
-    receipts = [receipt_of(entry) for each in seen for entry in each.entries.values()]
-    ours = [each for each in receipts if each is not None and each.set == set_name]
-    return {ref.user for receipt in ours for ref in receipt.named}
