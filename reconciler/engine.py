@@ -1,7 +1,7 @@
 """Carries out effects; the only writer. Concurrent across tokens, one token at a time within.
 
-Four phases: registrations, then everything that makes or notes, then the credential that we run with,
-and with its successor everything that takes away.
+Five phases: registrations, then everything that makes or notes, then the credential that we run with,
+and with its successor everything that takes away; last the traces of what is gone.
 Tokens are independent transactions: one that fails does not stop the others. The run stops starting
 new ones when our credential is refused, when the server keeps failing, or when a person says so.
 """
@@ -45,6 +45,7 @@ class _Phase(Enum):
     OWN = "own"
     """The credential that we run with, one after the other: each switches to its successor."""
     TAKE = "take"
+    TIDY = "tidy"
 
 
 def _silent(_: Result) -> None:
@@ -154,7 +155,7 @@ class Engine:
             case Revoke():
                 return self._revoke(effect)
             case Clean():
-                self._ports.sinks[effect.place.sink].delete(effect.place.key, effect.token.id)
+                return self._clean(effect)
             case _:
                 assert_never(effect)
         return Result(effect, Status.DONE)
@@ -166,6 +167,15 @@ class Engine:
                 return Result(effect, Status.SKIPPED, "left alone: used since the plan was made")
             self._ports.api.revoke(token.user, token.id)
         return self._cleaned(effect)
+
+    def _clean(self, effect: Clean) -> Result:
+        for ref in effect.gone:
+            with suppress(Gone):
+                self._ports.api.token(ref.user, ref.id)
+                text = f"left alone: the server still has {ref.id}, which only this receipt names"
+                return Result(effect, Status.FAILED, text)
+        self._ports.sinks[effect.place.sink].delete(effect.place.key, effect.token.id)
+        return Result(effect, Status.DONE)
 
     def _was_used(self, token: LiveToken) -> bool:
         return self._ports.api.token(token.user, token.id).last_used != token.last_used
@@ -200,7 +210,9 @@ def _phase_of(effect: Effect) -> _Phase:
             return _Phase.OWN
         case Create() | Renew() | Amend():
             return _Phase.MAKE
-        case Revoke() | Clean():
+        case Revoke():
             return _Phase.TAKE
+        case Clean():
+            return _Phase.TIDY
         case _:
             assert_never(effect)

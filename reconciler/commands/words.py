@@ -32,7 +32,8 @@ GUARDS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "live_view": (
             "The server lists no token at all, but sinks hold receipts of tokens that should work. More "
-            "likely this is the wrong account or server than a mass deletion. Check the management URL; "
+            "likely this is the wrong account or server than a mass deletion. What the file wants gone "
+            "does not count: its receipts leave when the server, asked by id, has none. Check the URL; "
             "if the tokens are really gone, --allow-reissue NAME makes each anew."
         ),
         "registration": (

@@ -102,12 +102,18 @@ class Revoke:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """Remove a secret from a place that should not have it: its token is gone, or the entry moved on."""
+    """Remove a secret from a place that should not have it: its token is gone, or the entry moved on.
+
+    Attributes:
+        gone: With the receipt the last word about these tokens goes: the server must say of each that it
+            does not have it. What this run revokes is among them.
+    """
 
     name: str
     token: TokenRef
     place: Place
     why: Why
+    gone: tuple[TokenRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

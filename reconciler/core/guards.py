@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from reconciler.core.changes import Create, Revoke
-from reconciler.core.ledger import Ledger
+from reconciler.core.ledger import Holding, Ledger
 from reconciler.core.plan import Guard, Plan
 from reconciler.core.reasons import Reason
 from reconciler.core.receipts import Address, Inventory, TokenRef
@@ -79,15 +79,20 @@ def _never_to_zero(plan: Plan, ledger: Ledger) -> Guard:
 
 
 def _live_view(ledger: Ledger) -> Guard:
-    """An empty list beside full sinks is more likely the wrong account than a mass deletion."""
+    """An empty list beside full sinks is more likely the wrong account than a mass deletion.
+
+    What the file wants gone may be gone; a receipt of it leaves only when the server, asked for each of
+    its tokens by id, has none.
+    """
     world = ledger.world
     allowed = world.requests.allow_reissue
     expected = sorted(
         {
             receipt.address
             for holdings in ledger.ours.values()
-            for receipt in (holding.receipt for holding in holdings)
+            for holding, receipt in ((each, each.receipt) for each in holdings)
             if receipt.expires_at > world.now
+            and _is_wanted(holding, ledger)
             and receipt.address not in allowed
             and not isinstance(ledger.find(receipt.token), Unread)
         }
@@ -102,6 +107,12 @@ def _live_view(ledger: Ledger) -> Guard:
         hint="check the management URL and the account; if the tokens are really gone: "
         + _flags("--allow-reissue", expected, ledger),
     )
+
+
+def _is_wanted(holding: Holding, ledger: Ledger) -> bool:
+    """Whether the file, or the receipt itself, says that its token is to live."""
+    entry = holding.receipt.address in ledger.known_addresses
+    return entry or holding.place in ledger.wanted_places or holding.receipt.protect
 
 
 def _registrations(ledger: Ledger) -> Iterator[Guard]:

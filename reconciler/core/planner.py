@@ -16,7 +16,7 @@ from reconciler.core.ledger import Ledger
 from reconciler.core.plan import Gap, Plan
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Inventory, Registration, SinkName
-from reconciler.core.removal import orphans, removed_entries, tombstones, unmanaged
+from reconciler.core.removal import last_traces, orphans, removed_entries, tombstones, unmanaged
 from reconciler.core.specs import plan_spec
 from reconciler.core.tokens import TokenId, Unread
 from reconciler.core.withhold import withhold
@@ -33,6 +33,7 @@ def make_plan(world: World) -> Plan:
     for stage in (tombstones, removed_entries, orphans, unmanaged):
         proposed.extend(stage(ledger, spoken))
     changes = deferred([withhold(change, ledger) for change in proposed], world)
+    changes.extend(last_traces(changes, ledger))
     changes.extend(_registrations(world, changes))
     plan = Plan.of(ledger, changes, tuple(_gaps(world)))
     return plan.judged(judge(plan, ledger))

@@ -113,7 +113,25 @@ def leftovers(name: str, holdings: Iterable[Holding], ledger: Ledger) -> Iterato
         if holding.place in ledger.wanted_places or ledger.may_exist(ref):
             continue
         if ledger.is_spent(holding.receipt):
-            yield Clean(name, ref, holding.place, Why(Reason.LEFTOVER, f"{ref.id} is gone"))
+            why = Why(Reason.LEFTOVER, f"{ref.id} is gone")
+            yield Clean(name, ref, holding.place, why, holding.receipt.named)
+
+
+def last_traces(decided: Iterable[Change], ledger: Ledger) -> Iterator[Clean]:
+    """Secrets that no single revoke may remove: their receipts name several tokens, and all of them go."""
+    going = {
+        TokenRef(change.token.user, change.token.id): change
+        for change in decided
+        if isinstance(change, Revoke)
+    }
+    emptied = {place for change in going.values() for place in change.cleanup}
+    for address in sorted(ledger.ours.keys() - ledger.known_addresses):
+        for place, receipt in ((each.place, each.receipt) for each in ledger.ours[address]):
+            left = [ref for ref in receipt.named if ledger.may_exist(ref)]
+            if place in ledger.wanted_places | emptied or not left or set(left) - going.keys():
+                continue
+            last = going[left[0]]
+            yield Clean(last.name, receipt.token, place, last.why, receipt.named)
 
 
 def orphans(ledger: Ledger, spoken: set[TokenId]) -> Iterator[Change]:
