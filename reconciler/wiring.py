@@ -20,14 +20,15 @@ from reconciler.core.ports import Sink
 from reconciler.core.receipts import SinkName
 from reconciler.core.secret import Secret
 from reconciler.core.world import World
-from reconciler.errors import Unauthenticated, UsageError
+from reconciler.errors import InputError, Unauthenticated, UsageError
 from reconciler.gather import Sources, gather
 from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, this_run
 from reconciler.signals import Leaving
-from reconciler.sinks import sink_type
+from reconciler.sinks import SinkType, sink_type
 from reconciler.source.build import Loaded, load_set
 from reconciler.source.config import Config, LockConfig, SinkConfig, default_config, load_config
 from reconciler.source.credential import read_credential
+from reconciler.source.overlaps import overlaps
 from reconciler.surroundings import Surroundings
 from reconciler.transaction import Ports
 
@@ -111,15 +112,27 @@ class Parts:
             return default_config(self.folder)
 
     @cached_property
+    def _sink_types(self) -> dict[SinkName, SinkType]:
+        """The type of each configured sink. Raises InputError if two of these are one store."""
+        sinks, around = self.config.sinks, self._surroundings
+        types = {name: sink_type(sink.type) for name, sink in sinks.items()}
+        stores = {n: (s.type, *types[n].store(s.options, around)) for n, s in sinks.items()}
+        problems = overlaps(sinks.values(), stores)
+        if problems:
+            raise InputError(problems)
+        return types
+
+    @cached_property
     def keys(self) -> dict[SinkName, KeyRule]:
         """How keys look in each sink."""
-        return {n: sink_type(s.type).keys(s.options) for n, s in self.config.sinks.items()}
+        types = self._sink_types
+        return {name: types[name].keys(s.options) for name, s in self.config.sinks.items()}
 
     @cached_property
     def sinks(self) -> dict[SinkName, Sink]:
         """Every configured sink."""
-        around = self._surroundings
-        return {n: sink_type(s.type).build(s.options, around) for n, s in self.config.sinks.items()}
+        types, around = self._sink_types, self._surroundings
+        return {n: types[n].build(s.options, around) for n, s in self.config.sinks.items()}
 
     @property
     def _surroundings(self) -> Surroundings:

@@ -15,6 +15,7 @@ from reconciler.core.tokens import User
 from reconciler.errors import ExitCode, Forbidden, InputError, NetbirdTokensError, UsageError
 from reconciler.reports.escape import terminal
 from reconciler.reports.lines import ago
+from reconciler.sinks import BUILT_IN, foreign_types
 from reconciler.source.problems import told
 from reconciler.wiring import Parts
 
@@ -89,6 +90,7 @@ def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, Found]]:
         yield "config", error
         return
     yield "config", str(where)
+    yield "sink types", _types()
     yield "server", f"{parts.management_url.value} (from {parts.management_url.source})"
     yield from _account(parts)
     yield from _files(parts)
@@ -103,6 +105,12 @@ def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, Found]]:
         except NetbirdTokensError as error:
             yield f"sink {name}", error
     yield "lock", _lock(parts, desk)
+
+
+def _types() -> str:
+    """All there are; none is imported for this."""
+    others = [f"{name} ({owner})" for name, owner in foreign_types().items()]
+    return "; ".join([", ".join(BUILT_IN), *others])
 
 
 def _files(parts: Parts) -> Iterator[tuple[str, Found]]:

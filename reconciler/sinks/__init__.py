@@ -5,12 +5,16 @@ How to add a sink
 1. Write `reconciler/sinks/<type>.py`. Most stores hold one record per key: give it a class with the
    methods of `records.Store`, and `RecordSink` makes a sink of it. A store of another shape implements
    `core.ports.Sink` itself.
-2. Say `TYPE = SinkType(keys, build)` at its end, and add its line to `BUILT_IN`; the module is imported
-   only when a config uses it. From another distribution: an entry point `vendor.type` in the group
-   `netbird_tokens.sinks` that leads to such a `TYPE`.
-3. Describe its options in `schemas/config.v1.schema.json`, as the definition `<type>_sink`, and show all of
-   them in `examples/sinks/<type>.yaml`.
+2. Say `TYPE = SinkType(keys, build, store)` at its end, and add its line to `BUILT_IN`; the module is
+   imported only when a config uses it. A package that only this type needs is an extra, which `needed`
+   imports in `build`: the keys of a file can be checked without it.
+3. Describe its options in `schemas/config.v1.schema.json`: its name among the types, a line in `allOf` there,
+   and the definition `<type>_sink`, all in the order of the alphabet. Show every option in
+   `examples/sinks/<type>.yaml`.
 4. Run `reconciler.testing.SinkContract` on it, against the real store where one can be had.
+
+From another distribution: an entry point `vendor.type` in the group `netbird_tokens.sinks` that leads to
+such a `TYPE`. A config names it as `type: vendor.type`; its options are for the type alone to check.
 
 What every sink owes is in `PROTOCOL.md`: refused means definitely not written, unread never means empty.
 """
@@ -18,8 +22,10 @@ What every sink owes is in `PROTOCOL.md`: refused means definitely not written, 
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Final
 
 from reconciler.core.keys import KeyRule
@@ -34,6 +40,15 @@ GROUP: Final = "netbird_tokens.sinks"
 API_VERSION: Final = 1
 
 
+Identity = tuple[str, ...]
+"""What a store is known by, from the large to the small: equal, or one within the other, is one store."""
+
+
+def whole(options: Options, _around: Surroundings) -> Identity:
+    """The identity of a store that says nothing better: everything that the config says about it."""
+    return (json.dumps(options, sort_keys=True, default=repr),)
+
+
 @dataclass(frozen=True, slots=True)
 class SinkType:
     """One kind of store.
@@ -41,11 +56,15 @@ class SinkType:
     Attributes:
         keys: The rule for keys in a sink with these options. Raises UsageError.
         build: A sink with these options. Reads no network. Raises UsageError.
+        store: Which store these options lead to, such as its address and the parts of its path. Two
+            sinks of a config may not lead to one: each would take the other's secrets for its own.
+            Reads no network. Raises UsageError.
         api_version: The version of this contract that it was written for.
     """
 
     keys: Callable[[Options], KeyRule]
     build: Callable[[Options, Surroundings], Sink]
+    store: Callable[[Options, Surroundings], Identity] = whole
     api_version: int = API_VERSION
 
 
@@ -60,16 +79,10 @@ def sink_type(name: str) -> SinkType:
     """The type of this name; only then is its module imported.
 
     Raises:
-        UsageError: There is none, there are several, or it needs a package that is not installed.
+        UsageError: There is none, there are several, or it cannot be imported.
     """
-    try:
-        module = BUILT_IN.get(name)
-        found = importlib.import_module(module).TYPE if module else _foreign(name)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"sink type {name} needs the package {error.name}",
-            hint=f"pip install 'netbird-token-reconciler[{name}]'",
-        ) from None
+    module = BUILT_IN.get(name)
+    found = importlib.import_module(module).TYPE if module else _foreign(name)
     if not isinstance(found, SinkType) or found.api_version != API_VERSION:
         raise UsageError(
             f"sink type {name} was written for another version of netbird-tokens",
@@ -78,19 +91,51 @@ def sink_type(name: str) -> SinkType:
     return found
 
 
+def needed(module: str, extra: str) -> ModuleType:
+    """A module that comes with an extra of ours.
+
+    Raises:
+        UsageError: It is not installed; says how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the package {error.name} is not installed",
+            hint=f"pip install 'netbird-token-reconciler[{extra}]'",
+        ) from None
+
+
+def foreign_types() -> dict[str, str]:
+    """Types that other distributions bring, and which these are; none of them is imported."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and seldom needed
+
+    found: dict[str, list[str]] = {}
+    for each in entry_points(group=GROUP):
+        owner = f"{each.dist.name} {each.dist.version}" if each.dist else "?"
+        found.setdefault(each.name, []).append(owner)
+    return {name: " and ".join(sorted(found[name])) for name in sorted(found)}
+
+
 def _foreign(name: str) -> object:
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and seldom needed
 
     found = tuple(entry_points(group=GROUP, name=name))
-    owners = sorted(each.dist.name if each.dist else "?" for each in found)
     if not found:
+        there = ", ".join([*BUILT_IN, *foreign_types()])
         raise UsageError(
             f"no installed package has the sink type {name}",
-            hint=f"built in are {', '.join(sorted(BUILT_IN))}; others come as entry points of {GROUP}",
+            hint=f"install the one that has it; there are {there}",
         )
     if len(found) > 1:
         raise UsageError(
-            f"several packages have the sink type {name}: {', '.join(owners)}",
+            f"several packages have the sink type {name}: {foreign_types()[name]}",
             hint="uninstall all but one",
         )
-    return found[0].load()
+    try:
+        return found[0].load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"the sink type {name} of {foreign_types()[name]} cannot be loaded: {error}",
+            hint="install that package again, with all that it needs",
+        ) from None

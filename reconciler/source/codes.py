@@ -63,6 +63,11 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
             "of one folder are read together."
         ),
         "NB113": "The file is of another kind than the one that is wanted here.",
+        "NB114": (
+            "Two sinks of the config lead to one store, or one lies within the other. Each would find the "
+            "other's secrets, and remove those that no entry keeps in it. Use one sink for both, or give "
+            "each a folder, file or path of its own."
+        ),
         "NB120": (
             "A real NetBird token stands in the file, checksum and all. Whoever can read the file or "
             "its history can use it. Revoke the token now, then remove it; removing it alone is not "

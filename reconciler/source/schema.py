@@ -47,8 +47,10 @@ def schema_problems(source: Source, root: Node, name: str) -> tuple[list[Problem
 
 
 def defaults(name: str, definition: str) -> dict[str, object]:
-    """The default of every property of one definition that has one."""
-    properties = json.loads(schema_text(name))["definitions"][definition]["properties"]
+    """The default of every property of one definition that has one; none if there is no definition."""
+    properties = (
+        json.loads(schema_text(name))["definitions"].get(definition, {}).get("properties", {})
+    )
     return {
         key: field["default"]
         for key, field in properties.items()
@@ -117,7 +119,7 @@ def _wrong_value(
     source: Source, node: Node, path: tuple[str | int, ...], error: ValidationError
 ) -> Problem:
     schema = cast("Schema", error.schema)
-    choices = schema.get("enum", ())
+    choices = _choices(schema)
     wanted = schema.get("errorMessage") or _wanted(schema, choices)
     message = f"{label(path)} {wanted}{got(node, of_kind=error.validator != 'type')}"
     code = "NB106" if error.validator == "type" else "NB107"
@@ -125,6 +127,11 @@ def _wrong_value(
     if not choices:
         return problem
     return replace(problem, guess=Guess(str(plain(node)), choices, "write {}"))
+
+
+def _choices(schema: Schema) -> list[str]:
+    """What the value may be; of a field with alternatives, those that have names."""
+    return [each for part in (schema, *schema.get("anyOf", ())) for each in part.get("enum", ())]
 
 
 def _fix(node: Node, step: str | int, schema: Schema) -> str:

@@ -10,7 +10,9 @@ import pytest
 
 from reconciler.sinks import BUILT_IN, sink_type
 from reconciler.source.config import Config, load_config
+from reconciler.source.overlaps import overlaps
 from reconciler.source.schema import schema_text
+from reconciler.surroundings import Surroundings
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "sinks"
 DEFINITIONS = json.loads(schema_text("config.v1"))["definitions"]
@@ -25,6 +27,8 @@ def test_an_example_is_a_valid_config_of_its_type(name: str) -> None:
     sinks = example(name).sinks.values()
     assert {sink.type for sink in sinks} == {name}
     assert all(sink_type(name).keys(sink.options).accepts("A") for sink in sinks)
+    around = Surroundings(EXAMPLES, {}, allow_http=False)
+    assert overlaps(sinks, {s.name: sink_type(name).store(s.options, around) for s in sinks}) == ()
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

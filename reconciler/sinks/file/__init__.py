@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.core.keys import PATH_KEYS, VARIABLE_KEYS, KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import UsageError
-from reconciler.sinks import Options, SinkType
+from reconciler.sinks import Identity, Options, SinkType
 from reconciler.sinks.file.dotenv import Dotenv
 from reconciler.sinks.file.json import JsonFile
 from reconciler.sinks.file.raw import RawSink
@@ -36,4 +36,10 @@ def build(options: Options, around: Surroundings) -> Sink:
             raise UsageError(f"sink format {other!r} is not available")
 
 
-TYPE = SinkType(keys=key_rule, build=build)
+def store(options: Options, around: Surroundings) -> Identity:
+    """A folder of secrets with all that is below it, or one file, whatever its format."""
+    path = (around.base / str(options["path"])).resolve()
+    return ("folder", *path.parts) if options["format"] == "raw" else ("file", str(path))
+
+
+TYPE = SinkType(keys=key_rule, build=build, store=store)

@@ -14,7 +14,7 @@ from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import UsageError
 from reconciler.http import Address, Client, address_of
-from reconciler.sinks import Options, SinkType
+from reconciler.sinks import Identity, Options, SinkType
 from reconciler.sinks.records import RecordSink
 from reconciler.sinks.rest import CONNECTIONS, Rest
 from reconciler.sinks.vault.kv import KEYS, KvReader, Shelf
@@ -64,6 +64,14 @@ def build(options: Options, around: Surroundings) -> Sink:
             removal=str(options["old_versions"]),
         )
     )
+
+
+def store(options: Options, around: Surroundings) -> Identity:
+    """A folder of a mount, with all that is below it."""
+    address = _setting(options, "address", around, "ADDR") or ""
+    namespace = _setting(options, "namespace", around, "NAMESPACE") or ""
+    mount, path = str(options["mount"]), str(options["path"])
+    return (address.rstrip("/").lower(), namespace.strip("/"), mount, *path.split("/"))
 
 
 class _Doors:
@@ -124,4 +132,4 @@ def _setting(options: Options, name: str, around: Surroundings, variable: str) -
     return None
 
 
-TYPE = SinkType(keys=key_rule, build=build)
+TYPE = SinkType(keys=key_rule, build=build, store=store)

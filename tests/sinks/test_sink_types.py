@@ -1,0 +1,175 @@
+"""Which types of sink there are: our own, those of other packages, and what is imported for whom."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from staging import SECRET, Ran, Stage
+
+from reconciler.errors import UsageError
+from reconciler.sinks import BUILT_IN, needed
+
+ATTIC = '''\
+"""A sink type as somebody else writes it."""
+
+from reconciler.core.keys import PATH_KEYS
+from reconciler.errors import UsageError
+from reconciler.sinks import SinkType, sink_type
+
+FILE = {"format": "raw", "strict": False}
+
+
+def build(options, around):
+    if options.keys() != {"box"}:
+        raise UsageError("an attic sink has one option, `box`", hint="write `box: FOLDER`")
+    return sink_type("file").build({**FILE, "path": options["box"]}, around)
+
+
+TYPE = SinkType(keys=lambda options: PATH_KEYS, build=build)
+'''
+PROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "netbird-attic"
+version = "1.2"
+[project.entry-points."netbird_tokens.sinks"]
+"vendor.attic" = "netbird_attic:TYPE"
+"vendor.moved" = "netbird_attic:GONE"
+"""
+ENTRY = "{name: terraform, sinks: [attic]}"
+RUN = """\
+import sys
+from reconciler.cli import run
+code = run(sys.argv[1:])
+print('imported:', *sorted(sys.modules), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which pip has installed the package."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("target")
+    (source / "netbird_attic.py").write_text(ATTIC, "utf-8")
+    (source / "pyproject.toml").write_text(PROJECT, "utf-8")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--target", target, source], check=True)
+    return target
+
+
+@pytest.fixture
+def attic(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is installed, for this process and for those that it starts."""
+    monkeypatch.syspath_prepend(str(installed))
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+
+
+def imported_by(stage: Stage, *argv: str) -> tuple[Ran, set[str]]:
+    """The command as a process of its own, and the modules that it imported."""
+    run = [sys.executable, "-c", RUN, *argv]
+    done = subprocess.run(run, cwd=stage.folder, capture_output=True, text=True, check=False)
+    said, modules = done.stderr.rsplit("imported:", 1)
+    return Ran(done.returncode, done.stdout, said), set(modules.split())
+
+
+@pytest.mark.usefixtures("attic")
+def test_a_type_of_another_package_from_plan_to_apply(stage: Stage) -> None:
+    stage.config("sinks: {attic: {type: vendor.attic, box: chest}}\n")
+    stage.tokens_file(ENTRY)
+    assert "attic:platform/terraform" in stage.run("plan").out
+    ran, modules = imported_by(stage, "apply", "--yes")
+    assert ran.code == 0, ran
+    assert "netbird_attic" in modules
+    assert SECRET.fullmatch((stage.folder / "chest/platform/terraform").read_text("utf-8"))
+
+
+@pytest.mark.usefixtures("attic")
+def test_it_is_not_imported_unless_the_config_names_it(stage: Stage) -> None:
+    stage.tokens_file("name: terraform")
+    ran, modules = imported_by(stage, "doctor")
+    assert f"✔ sink types: {', '.join(BUILT_IN)}; vendor.attic (netbird-attic 1.2); vendor" in ran.out
+    assert "netbird_attic" not in modules
+
+
+@pytest.mark.parametrize(
+    ("sink", "told"),
+    [
+        ("{type: vendor.attic}", "an attic sink has one option, `box`"),
+        ("{type: vendor.cellar}", "no installed package has the sink type vendor.cellar"),
+        ("{type: vendor.cellar}", "vendor.attic"),
+        ("{type: vendor.moved}", "the sink type vendor.moved of netbird-attic 1.2 cannot be loaded"),
+        ("{type: attic}", f"must be one of {', '.join(BUILT_IN)}, not \"attic\""),
+        ("{type: Vendor.attic}", f"must be one of {', '.join(BUILT_IN)}, not \"Vendor.attic\""),
+    ],
+)
+@pytest.mark.usefixtures("attic")
+def test_what_is_wrong_with_a_type_is_told(stage: Stage, sink: str, told: str) -> None:
+    stage.config(f"sinks: {{attic: {sink}}}\n")
+    stage.tokens_file(ENTRY)
+    ran = stage.run("plan")
+    assert ran.code == 3
+    assert told in ran.err
+
+
+def test_a_missing_extra_is_told_with_the_command_that_installs_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        needed("no_such_package.of_ours", "aws")
+    assert caught.value.message == "the package no_such_package is not installed"
+    assert caught.value.hint == "pip install 'netbird-token-reconciler[aws]'"
+
+
+SDKS = {"boto3", "botocore", "nacl", "pyrage", "kubernetes", "hvac"}
+
+
+@pytest.mark.parametrize("argv", [["version"], ["validate"], ["plan"]], ids=lambda argv: argv[0])
+def test_what_is_imported_does_not_grow_with_the_types(stage: Stage, argv: list[str]) -> None:
+    """With the file sink: no module of another type, no package that only such a type needs."""
+    stage.tokens_file("name: terraform")
+    ran, modules = imported_by(stage, *argv)
+    assert ran.code == 0, ran
+    others = [module for name, module in BUILT_IN.items() if name != "file"]
+    mine = {each for each in modules if each.startswith(tuple(others))}
+    assert mine | (SDKS & modules) == set()
+    if argv == ["version"]:
+        assert not any(each.startswith("reconciler.sinks") for each in modules)
+
+
+TWICE = [
+    ("{type: file, path: secrets}", "{type: file, path: ./x/../secrets}"),
+    ("{type: file, path: secrets}", "{type: file, path: secrets/platform}"),
+    ("{type: file, path: a.env, format: dotenv}", "{type: file, path: a.env, format: json}"),
+    ("{type: vault, address: 'https://v.example'}", "{type: vault, address: 'https://v.example/'}"),
+    ("{type: vault, path: a/b}", "{type: vault, path: a}"),
+    ("{type: vendor.attic, box: chest}", "{box: chest, type: vendor.attic}"),
+]
+APART = [
+    ("{type: file, path: secrets}", "{type: file, path: secret}"),
+    ("{type: file, path: secrets}", "{type: file, path: secrets/.env, format: dotenv}"),
+    ("{type: vault, path: a/b}", "{type: vault, path: a/bc}"),
+    ("{type: vault, namespace: one}", "{type: vault, namespace: two}"),
+    ("{type: vendor.attic, box: chest}", "{type: vendor.attic, box: drawer}"),
+]
+
+
+@pytest.mark.usefixtures("attic")
+@pytest.mark.parametrize(("one", "two"), TWICE)
+def test_two_sinks_that_lead_to_one_store_are_refused(stage: Stage, one: str, two: str) -> None:
+    stage.config(f"sinks:\n  local: {one}\n  again: {two}\n")
+    stage.tokens_file("name: terraform")
+    ran = stage.run("validate")
+    assert ran.code == 3
+    assert 'NB114 the sink "again" leads to the store of the sink "local", at .netbird' in ran.err
+
+
+@pytest.mark.usefixtures("attic")
+@pytest.mark.parametrize(("one", "two"), APART)
+def test_two_stores_side_by_side_are_no_problem(stage: Stage, one: str, two: str) -> None:
+    stage.config(f"sinks:\n  local: {one}\n  again: {two}\n")
+    stage.tokens_file("name: terraform")
+    ran = stage.run("validate")
+    assert ran.code == 0, ran
