@@ -230,7 +230,7 @@ def test_revoke_asks_and_needs_a_yes(stage: Stage) -> None:
 
 
 def test_revoke_empties_every_place_and_the_next_apply_makes_a_new_token(stage: Stage) -> None:
-    stage.config("sinks: {one: {type: file, path: secrets}, two: {type: file, path: secrets/two}}\n")
+    stage.config("sinks: {one: {type: file, path: secrets/one}, two: {type: file, path: secrets/two}}\n")
     stage.tokens_file("{name: a, sinks: [one, two]}", "{name: b, sinks: [one]}")
     assert stage.run("apply", "--yes").code == 0
     (token,) = stage.live()["a"]
@@ -243,7 +243,7 @@ def test_revoke_empties_every_place_and_the_next_apply_makes_a_new_token(stage: 
     assert ran.code == 0
     assert "revoked a" in ran.out
     assert ran.out.count("its secret left ") == 2
-    assert list(stage.secrets()) == ["secrets/platform/b"]
+    assert list(stage.secrets()) == ["secrets/one/platform/b"]
     assert stage.run("apply", "--yes").code == 0
     assert len(stage.secrets()) == 3
     assert token not in stage.live()["a"]
