@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER")
+"""A child sees these and no more: no credential of ours is ever in its environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +24,7 @@ class Surroundings:
     base: Path
     env: Mapping[str, str]
     allow_http: bool
+
+    def for_child(self, more: Collection[str] = ()) -> dict[str, str]:
+        """The environment of a program that we run; `more` are names that the config lists."""
+        return {name: self.env[name] for name in (*INHERITED, *more) if name in self.env}

@@ -21,11 +21,10 @@ from reconciler.core.world import World
 from reconciler.errors import ExitCode, SinkError, SinkUnread
 from reconciler.reports.escape import terminal
 from reconciler.source.config import Argv, Hooks
+from reconciler.surroundings import INHERITED
 from reconciler.transaction import Ports
 
 _TIMEOUT: Final = 300.0
-_INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER")
-"""A hook sees these and no more: no credential of ours is ever in a child's environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def _succeeds(argv: Argv, names: Sequence[str], desk: Desk) -> bool:
         done = subprocess.run(  # noqa: S603 - the operator's own command, from the config
             argv,
             input="".join(f"{name}\n" for name in names),
-            env={name: os.environ[name] for name in _INHERITED if name in os.environ},
+            env={name: os.environ[name] for name in INHERITED if name in os.environ},
             text=True,
             timeout=_TIMEOUT,
             stdout=subprocess.DEVNULL,

@@ -69,7 +69,9 @@ class SinkType:
 
 
 BUILT_IN: Final[Mapping[str, str]] = {
+    "age": "reconciler.sinks.sealed.age",
     "file": "reconciler.sinks.file",
+    "sops": "reconciler.sinks.sealed.sops",
     "vault": "reconciler.sinks.vault",
 }
 """Type to the module that has its `TYPE`."""

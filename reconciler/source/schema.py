@@ -136,7 +136,8 @@ def _choices(schema: Schema) -> list[str]:
 
 def _fix(node: Node, step: str | int, schema: Schema) -> str:
     if "const" in schema:
-        return f"write {schema['const']}"
+        wanted = schema["const"]
+        return f"write {wanted if isinstance(wanted, str) else json.dumps(wanted)}"
     better = rewritten(node, prepared(schema).is_valid)
     if better:
         return f"write {better}"

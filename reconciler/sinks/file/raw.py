@@ -29,7 +29,13 @@ from reconciler.sinks.conditions import check_amend, check_key, check_put, check
 from reconciler.sinks.file.faults import reading, refusing, unread, unsure
 from reconciler.sinks.file.lock import PATIENCE, check_lock, still, writing
 from reconciler.sinks.file.safe_fs import Folder
-from reconciler.sinks.file.safe_walk import exists, make_folder, nearest_folder, open_folder
+from reconciler.sinks.file.safe_walk import (
+    exists,
+    folders_below,
+    make_folder,
+    nearest_folder,
+    open_folder,
+)
 from reconciler.sinks.file_pair import (
     described_in,
     held,
@@ -166,15 +172,11 @@ class RawSink:
     def _survey(self, keys: Collection[str]) -> Iterator[tuple[str, Lookup]]:
         """All receipts, and what is at `keys`; no link is followed."""
         good = set(filter(PATH_KEYS.accepts, keys))
-        asked, pending = _by_folder(good), [PurePosixPath()]
-        while pending:
-            at = pending.pop()
-            names = asked.pop(at, set())
-            with suppress(FileNotFoundError), open_folder(self.folder / at) as folder:
-                present = set(folder.names())
-                for name in sorted(described_in(present) | (names & present)):
-                    yield str(at / name), look(folder, name)
-                pending += [at / name for name in folder.folders() if PATH_KEYS.accepts(name)]
+        asked = _by_folder(good)
+        for at, folder in folders_below(self.folder, PATH_KEYS.accepts):
+            present, names = set(folder.names()), asked.pop(at, set())
+            for name in sorted(described_in(present) | (names & present)):
+                yield str(at / name), look(folder, name)
         there = [(at, names) for at, names in asked.items() if exists(self.folder / at)]
         unseen = [at / name for at, names in there for name in names]
         yield from ((key, self._look(key)) for key in (*map(str, unseen), *(set(keys) - good)))

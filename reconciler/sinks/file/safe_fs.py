@@ -53,10 +53,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """An open folder that passed the checks, and what may be done in it by plain names."""
+    """An open folder that passed the checks, and what may be done in it by plain names.
+
+    Attributes:
+        is_open: Whether everybody may read what is written here: it is encrypted.
+    """
 
     fd: int
     path: Path
+    is_open: bool = False
 
     def place(self, name: str) -> str:
         """The whole path of a file in it, to be read; in text, for a Path costs more than a look."""
@@ -98,8 +103,9 @@ class Folder:
 
     def check_target(self, name: str) -> None:
         """Refuse a name where something stands that must not be replaced."""
+        check = check_file if self.is_open else check_target
         with suppress(FileNotFoundError):
-            check_target(self._stat(name), self.place(name))
+            check(self._stat(name), self.place(name))
 
     def replace(
         self, name: str, content: bytes, tag: str, check: Callable[[], None] = at_any_time
@@ -188,7 +194,7 @@ class Folder:
     def _fill(self, fd: int, content: bytes, like: str) -> None:
         """Write and close; what `like` is allowed and whose it is, the file is, too."""
         with os.fdopen(fd, "wb") as stream:
-            os.fchmod(fd, 0o600)
+            os.fchmod(fd, 0o644 if self.is_open else 0o600)
             self._keep_owner(fd, like)
             stream.write(content)
             stream.flush()

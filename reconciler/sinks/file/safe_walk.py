@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from reconciler.sinks.file.safe_fs import Folder
@@ -45,6 +45,21 @@ def nearest_folder(path: Path) -> Iterator[Folder]:
         check = check_folder if folder.path == path else check_way
         check(os.fstat(folder.fd), str(folder.path))
         yield folder
+
+
+def folders_below(
+    root: Path, accepts: Callable[[str], bool]
+) -> Iterator[tuple[PurePosixPath, Folder]]:
+    """A folder and all below it whose names are accepted, open while they are looked at.
+
+    No link is followed; a folder that is not there, or gone meanwhile, is passed over.
+    """
+    pending = [PurePosixPath()]
+    while pending:
+        at = pending.pop()
+        with suppress(FileNotFoundError), open_folder(root / at) as folder:
+            yield at, folder
+            pending += [at / name for name in folder.folders() if accepts(name)]
 
 
 def exists(path: Path) -> bool:

@@ -1,0 +1,75 @@
+"""The `age` sink type: one armored age file per token, below one line that says whose it is.
+
+`sed 1d FILE | age --decrypt -i KEY` gives the token and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from reconciler.core.keys import KeyRule
+from reconciler.core.ports import Sink
+from reconciler.errors import SinkRefused
+from reconciler.sinks import Options, SinkType
+from reconciler.sinks.program import Program, seen_by_child
+from reconciler.sinks.sealed.build import key_rule_of, sealed_sink
+from reconciler.sinks.sealed.store import output
+from reconciler.surroundings import Surroundings
+
+SUFFIX: Final = ".age"
+_MARK: Final = "# netbird-tokens: "
+_ARMOR: Final = re.compile(
+    r"-----BEGIN AGE ENCRYPTED FILE-----\n([A-Za-z0-9+/=]+\n)+-----END AGE ENCRYPTED FILE-----\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Files that `age`, or `rage`, makes."""
+
+    program: Program
+
+    @property
+    def suffix(self) -> str:
+        return SUFFIX
+
+    def encrypt(self, plain: str, path: Path) -> str:
+        text = output(self.program, plain, plain)
+        if not _ARMOR.fullmatch(text):
+            raise SinkRefused(
+                f"{self.program.argv[0]} did not make an armored age file for {path.name}",
+                hint="mend `program` in the config; age and rage will do",
+            )
+        return text
+
+    def sealed(self, text: str) -> str:
+        found = _ARMOR.search(text)
+        return found[0] if found else ""
+
+    def record(self, text: str) -> str | None:
+        first = text.partition("\n")[0]
+        return first.removeprefix(_MARK) if first.startswith(_MARK) else None
+
+    def with_record(self, text: str, record: str) -> str:
+        return f"{_MARK}{record}\n{self.sealed(text)}"
+
+
+def key_rule(_options: Options) -> KeyRule:
+    return key_rule_of(SUFFIX)
+
+
+def build(options: Options, around: Surroundings) -> Sink:
+    """The sink; the recipients' public keys are all that it knows of keys."""
+    words = [str(options["program"]), "--encrypt", "--armor"]
+    for recipient in cast("list[str]", options.get("recipients", [])):
+        words += ["--recipient", recipient]
+    for name in cast("list[str]", options.get("recipients_files", [])):
+        words += ["--recipients-file", str(around.base.resolve() / Path(name).expanduser())]
+    env = seen_by_child(around, options)
+    return sealed_sink(Age(Program(tuple(words), env, around.base)), options, around)
+
+
+TYPE = SinkType(keys=key_rule, build=build)

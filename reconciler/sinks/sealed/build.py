@@ -1,0 +1,54 @@
+"""What the types of encrypted files share: their keys, and which place a config names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from reconciler.core.keys import PATH_KEYS, KeyRule
+from reconciler.core.ports import Sink
+from reconciler.sinks import Options
+from reconciler.sinks.program import seen_by_child
+from reconciler.sinks.records import RecordSink
+from reconciler.sinks.sealed.branch import BranchFiles
+from reconciler.sinks.sealed.cipher import Cipher
+from reconciler.sinks.sealed.files import Files, FolderFiles
+from reconciler.sinks.sealed.git import Git
+from reconciler.sinks.sealed.store import SealedStore
+from reconciler.surroundings import Surroundings
+
+
+def key_rule_of(suffix: str) -> KeyRule:
+    """Paths, where `a` and `a/b` are two files; no folder is named like a file of ours."""
+    return replace(
+        PATH_KEYS, pattern=rf"(?!.*{re.escape(suffix)}/){PATH_KEYS.pattern}", nests=False
+    )
+
+
+def sealed_sink(cipher: Cipher, options: Options, around: Surroundings) -> Sink:
+    """A sink of such files, in a folder or, with `git`, on a branch."""
+    folder = around.base.resolve() / str(options["path"])
+    return RecordSink(
+        SealedStore(_files(folder, options, around), cipher, key_rule_of(cipher.suffix))
+    )
+
+
+def _files(folder: Path, options: Options, around: Surroundings) -> Files:
+    git = options.get("git")
+    if git is None:
+        return FolderFiles(folder, options.get("strict") is True)
+    said = cast("Mapping[str, object]", git)
+    return BranchFiles(
+        folder,
+        Git.of(
+            around.base,
+            remote=str(said.get("remote", "origin")),
+            branch=str(said.get("branch", "main")),
+            author=str(said.get("author", "netbird-tokens <netbird-tokens@localhost>")),
+            env=seen_by_child(around, said),
+        ),
+        str(said.get("note", "")),
+    )

@@ -1,0 +1,155 @@
+"""Records in encrypted files: the same for every cipher, and for every place that has files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.core.keys import KeyRule
+from reconciler.core.ports import Power
+from reconciler.core.receipts import SetName
+from reconciler.core.secret import Secret
+from reconciler.core.tokens import Unread
+from reconciler.errors import SinkRefused, SinkUnread
+from reconciler.sinks.conditions import plain
+from reconciler.sinks.program import NotStarted, Program
+from reconciler.sinks.receipt_text import Garbled, from_text, receipt_from_json
+from reconciler.sinks.records import NOTHING, Changed, Record, Scan
+from reconciler.sinks.sealed.cipher import Cipher, found_in, with_receipt
+from reconciler.sinks.sealed.files import Change, Content, Files
+
+REGISTRATION: Final = ".registration.json"
+_SAMPLE: Final = f"nbp_{'0' * 36}"
+"""No token; what a program does to it, it will do to one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedStore:
+    """One place full of files of one cipher."""
+
+    files: Files
+    cipher: Cipher
+    keys: KeyRule
+
+    @property
+    def name(self) -> str:
+        return self.files.name
+
+    @property
+    def power(self) -> Power:
+        return Power.CONDITIONAL
+
+    def scan(self, keys: Collection[str]) -> Scan:
+        records: dict[str, Record | Unread] = {}
+        registrations: dict[SetName, str] = {}
+        for file, content in self.files.all((self.cipher.suffix, REGISTRATION)).items():
+            if file.endswith(REGISTRATION):
+                registrations |= _registration(file, content)
+                continue
+            key = file.removesuffix(self.cipher.suffix)
+            record = content if isinstance(content, Unread) else self._record(content)
+            ours = isinstance(record, Unread) or record.found.receipt is not None
+            if key in keys or (ours and self.keys.accepts(key)):
+                records[key] = record
+        return Scan(records, registrations)
+
+    def fetch(self, key: str) -> Record:
+        return self._record(self.files.read(self._file(key)))
+
+    def probe(self, key: str) -> None:
+        file = self._file(key)
+        self.files.probe(file)
+        self.cipher.encrypt(_SAMPLE, self.files.path(file))
+
+    def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
+        file = self._file(key)
+        fresh = None if secret is None else self._encrypted(file, plain(secret))
+
+        def change(content: Content) -> Content:
+            self._check(key, content, stamp)
+            text = _text(content) if fresh is None else fresh
+            return with_receipt(self.cipher, text, receipt).encode(errors="surrogateescape")
+
+        self._write(file, change, receipt)
+
+    def save_registration(self, set_name: SetName, text: str) -> None:
+        self.files.write(f".{set_name}{REGISTRATION}", lambda _: f"{text}\n".encode(), "")
+
+    def erase(self, key: str, stamp: str) -> None:
+        file, receipt = self._file(key), self.fetch(key).found.receipt
+
+        def change(content: Content) -> Content:
+            self._check(key, content, stamp)
+            return None
+
+        self._write(file, change, receipt or "")
+
+    def _write(self, file: str, change: Change, receipt: str) -> None:
+        try:
+            self.files.write(file, change, _token_of(receipt))
+        except Garbled as error:
+            raise SinkRefused(f"cannot write {self.files.path(file)}: {error}") from None
+
+    def _check(self, key: str, content: Content, stamp: str) -> None:
+        if stamp != ("" if content is None else _stamp(content)):
+            raise Changed(f"{self.name}:{key} changed meanwhile", hint="plan again")
+
+    def _file(self, key: str) -> str:
+        return f"{key}{self.cipher.suffix}"
+
+    def _record(self, content: Content) -> Record:
+        if content is None:
+            return NOTHING
+        return Record(found_in(self.cipher, _text(content)), _stamp(content))
+
+    def _encrypted(self, file: str, token: str) -> str:
+        text = self.cipher.encrypt(token, self.files.path(file))
+        if token in text or not self.cipher.sealed(text):
+            raise SinkRefused(
+                f"{self.files.path(file)} would hold the token in clear; nothing was written",
+                hint="mend the program or its rules, then look with `netbird-tokens doctor`",
+            )
+        return text
+
+
+def output(program: Program, given: str, secret: str, *words: str) -> str:
+    """What a program makes of this text, of which `secret` may never be shown. Raises SinkRefused."""
+    name = program.argv[0]
+    try:
+        ended = program.run(words, given.encode())
+    except NotStarted as error:
+        hint = "install it, or name it in the config with `program`"
+        raise SinkRefused(error.message, hint=hint) from None
+    if ended.status != 0:
+        raise SinkRefused(
+            f"{name} did not encrypt: {ended.told(secret)}",
+            hint="mend the recipients in the config, then look with `netbird-tokens doctor`",
+        )
+    return ended.out.decode(errors="replace")
+
+
+def _registration(file: str, content: bytes | Unread) -> dict[SetName, str]:
+    folder, _, name = file.rpartition("/")
+    if folder:
+        return {}
+    if isinstance(content, Unread):
+        raise SinkUnread(content.why)
+    return {SetName(name.removesuffix(REGISTRATION).removeprefix(".")): _text(content)}
+
+
+def _token_of(receipt: str) -> str:
+    """For names and messages; of a receipt that cannot be read, none."""
+    try:
+        return receipt_from_json(from_text(receipt)).token.id
+    except Garbled:
+        return ""
+
+
+def _text(content: Content) -> str:
+    return (content or b"").decode(errors="surrogateescape")
+
+
+def _stamp(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:20]
