@@ -15,7 +15,7 @@ from reconciler.core.ports import Sink
 from reconciler.errors import SinkRefused
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.program import Program, seen_by_child
-from reconciler.sinks.sealed.build import key_rule_of, sealed_sink
+from reconciler.sinks.sealed.build import key_rule_of, sealed_sink, store_of
 from reconciler.sinks.sealed.store import output
 from reconciler.surroundings import Surroundings
 
@@ -72,4 +72,4 @@ def build(options: Options, around: Surroundings) -> Sink:
     return sealed_sink(Age(Program(tuple(words), env, around.base)), options, around)
 
 
-TYPE = SinkType(keys=key_rule, build=build)
+TYPE = SinkType(keys=key_rule, build=build, store=store_of)

@@ -10,7 +10,7 @@ from typing import cast
 
 from reconciler.core.keys import PATH_KEYS, KeyRule
 from reconciler.core.ports import Sink
-from reconciler.sinks import Options
+from reconciler.sinks import Identity, Options
 from reconciler.sinks.program import seen_by_child
 from reconciler.sinks.records import RecordSink
 from reconciler.sinks.sealed.branch import BranchFiles
@@ -34,6 +34,15 @@ def sealed_sink(cipher: Cipher, options: Options, around: Surroundings) -> Sink:
     return RecordSink(
         SealedStore(_files(folder, options, around), cipher, key_rule_of(cipher.suffix))
     )
+
+
+def store_of(options: Options, around: Surroundings) -> Identity:
+    """A folder with all that is below it: of this machine, or of a branch."""
+    path = (around.base / str(options["path"])).resolve()
+    said = options.get("git")
+    if not isinstance(said, Mapping):
+        return ("folder", *path.parts)
+    return ("branch", *(str(said.get(part, "")) for part in ("remote", "branch")), *path.parts)
 
 
 def _files(folder: Path, options: Options, around: Surroundings) -> Files:

@@ -25,7 +25,7 @@ from reconciler.errors import SinkRefused, UsageError
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.program import Program, seen_by_child
 from reconciler.sinks.receipt_text import Garbled
-from reconciler.sinks.sealed.build import key_rule_of, sealed_sink
+from reconciler.sinks.sealed.build import key_rule_of, sealed_sink, store_of
 from reconciler.sinks.sealed.store import output
 from reconciler.surroundings import Surroundings
 
@@ -124,4 +124,4 @@ def _fields(text: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-TYPE = SinkType(keys=key_rule, build=build)
+TYPE = SinkType(keys=key_rule, build=build, store=store_of)

@@ -20,7 +20,6 @@ from reconciler.sinks.records import NOTHING, Changed, Record, Scan
 from reconciler.sinks.sealed.cipher import Cipher, found_in, with_receipt
 from reconciler.sinks.sealed.files import Change, Content, Files
 
-REGISTRATION: Final = ".registration.json"
 _SAMPLE: Final = f"nbp_{'0' * 36}"
 """No token; what a program does to it, it will do to one."""
 
@@ -44,9 +43,9 @@ class SealedStore:
     def scan(self, keys: Collection[str]) -> Scan:
         records: dict[str, Record | Unread] = {}
         registrations: dict[SetName, str] = {}
-        for file, content in self.files.all((self.cipher.suffix, REGISTRATION)).items():
-            if file.endswith(REGISTRATION):
-                registrations |= _registration(file, content)
+        for file, content in self.files.all((self.cipher.suffix, self._ending)).items():
+            if file.endswith(self._ending):
+                registrations |= self._registration(file, content)
                 continue
             key = file.removesuffix(self.cipher.suffix)
             record = content if isinstance(content, Unread) else self._record(content)
@@ -75,7 +74,7 @@ class SealedStore:
         self._write(file, change, receipt)
 
     def save_registration(self, set_name: SetName, text: str) -> None:
-        self.files.write(f".{set_name}{REGISTRATION}", lambda _: f"{text}\n".encode(), "")
+        self.files.write(f".{set_name}{self._ending}", lambda _: f"{text}\n".encode(), "")
 
     def erase(self, key: str, stamp: str) -> None:
         file, receipt = self._file(key), self.fetch(key).found.receipt
@@ -98,6 +97,18 @@ class SealedStore:
 
     def _file(self, key: str) -> str:
         return f"{key}{self.cipher.suffix}"
+
+    @property
+    def _ending(self) -> str:
+        """Of registrations; another one for each cipher, so that two may share a folder."""
+        return f".registration.{self.cipher.suffix.split('.')[1]}.json"
+
+    def _registration(self, file: str, content: bytes | Unread) -> dict[SetName, str]:
+        if "/" in file:
+            return {}
+        if isinstance(content, Unread):
+            raise SinkUnread(content.why)
+        return {SetName(file.removesuffix(self._ending).removeprefix(".")): _text(content)}
 
     def _record(self, content: Content) -> Record:
         if content is None:
@@ -128,15 +139,6 @@ def output(program: Program, given: str, secret: str, *words: str) -> str:
             hint="mend the recipients in the config, then look with `netbird-tokens doctor`",
         )
     return ended.out.decode(errors="replace")
-
-
-def _registration(file: str, content: bytes | Unread) -> dict[SetName, str]:
-    folder, _, name = file.rpartition("/")
-    if folder:
-        return {}
-    if isinstance(content, Unread):
-        raise SinkUnread(content.why)
-    return {SetName(name.removesuffix(REGISTRATION).removeprefix(".")): _text(content)}
 
 
 def _token_of(receipt: str) -> str:
