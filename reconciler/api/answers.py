@@ -6,7 +6,6 @@ sent, or where the server, or a proxy before it, said no. Everything else is Unc
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final, assert_never
 
 from reconciler.api import wire
@@ -30,7 +29,7 @@ def wish_of_read(outcome: Outcome, call: Call) -> Again | None:
         case Answer(status=200, content=Text(claims_json=True)):
             return Again(FAILING)  # cut off on its way
         case Answer() if outcome.is_trouble or lost_own_token(outcome, call):
-            return Again(FAILING, _retry_after(outcome))
+            return Again(FAILING, outcome.retry_after)
         case Answer():
             return wish_of_write(outcome)
         case _:
@@ -41,7 +40,7 @@ def wish_of_write(outcome: Outcome) -> Again | None:
     """Only a 429 has provably had no effect (netbird-api.md §5)."""
     match outcome:
         case Answer(status=429):
-            return Again(LIMITED, _retry_after(outcome))
+            return Again(LIMITED, outcome.retry_after)
         case _:
             return None
 
@@ -87,19 +86,3 @@ def _advice(stage: Stage) -> str:
     if stage is Stage.UNTRUSTED:
         return "is the certificate right for this host? REQUESTS_CA_BUNDLE names a private CA"
     return "nothing was done; check management_url, the network and the proxy, then try again"
-
-
-def _retry_after(answer: Answer) -> float:
-    """Seconds that a proxy asks for, as a number or as a date by its own clock; 0 without."""
-    wanted = answer.headers.get("Retry-After", "").strip()
-    if wanted.isascii() and wanted.isdigit():
-        return float(wanted[:9])
-    until, now = _date(wanted), _date(answer.headers.get("Date", ""))
-    return max((until - now).total_seconds(), 0.0) if until and now else 0.0
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        return wire.http_date(text)
-    except BadAnswer:
-        return None

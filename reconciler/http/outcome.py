@@ -10,6 +10,8 @@ import json
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from http import HTTPStatus
 from http.client import HTTPException, RemoteDisconnected
@@ -68,11 +70,29 @@ class Answer:
         return broken or self.status == HTTPStatus.REQUEST_TIMEOUT
 
     @property
+    def date(self) -> datetime | None:
+        """When it was given, by the clock of the server; None if that cannot be read."""
+        return _instant(self.headers.get("Date", ""))
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds that it asks for, as a number or as a date by its own clock; 0 without."""
+        wanted = self.headers.get("Retry-After", "").strip()
+        if wanted.isascii() and wanted.isdigit():
+            return float(wanted[:9])
+        until, now = _instant(wanted), self.date
+        return max((until - now).total_seconds(), 0.0) if until and now else 0.0
+
+    @property
     def message(self) -> str | None:
-        """What a JSON error says: `message`, or the first of Vault's `errors`; None without one."""
+        """What a JSON error says, in the ways of NetBird, Vault, GitHub and GitLab; None without one."""
         match self.content:
             case Json({"message": str(message)}) | Json({"errors": [str(message), *_]}):
                 return message
+            case Json({"error_description": str(message)}) | Json({"error": str(message)}):
+                return message
+            case Json({"message": dict(fields)}):
+                return "; ".join(f"{name} {_first(said)}" for name, said in fields.items())
             case _:
                 return None
 
@@ -128,6 +148,18 @@ def printable(text: str, limit: int = 160) -> str:
     words = " ".join(hide_tokens(text).split())
     shown = words if len(words) <= limit else words[: limit - 1] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def _first(said: object) -> object:
+    return said[0] if isinstance(said, list) and said else said
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return None if moment.tzinfo is None else moment
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

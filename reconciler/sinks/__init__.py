@@ -71,6 +71,8 @@ class SinkType:
 BUILT_IN: Final[Mapping[str, str]] = {
     "age": "reconciler.sinks.sealed.age",
     "file": "reconciler.sinks.file",
+    "github": "reconciler.sinks.github",
+    "gitlab": "reconciler.sinks.gitlab",
     "sops": "reconciler.sinks.sealed.sops",
     "vault": "reconciler.sinks.vault",
 }

@@ -1,7 +1,8 @@
 """A store behind HTTP: reads that persist, writes that are sent once, and what every answer means.
 
-A write that fails has changed nothing only where nothing was sent, or where the store said no; a 429 is a
-no that passes. Everything else is unsure. A read that fails says nothing about what the store holds.
+A write that fails has changed nothing only where nothing was sent, or where the store said no; a 429, or a
+403 that speaks of a limit, is a no that passes. Everything else is unsure. A read that fails says nothing
+about what the store holds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final, assert_never
+from typing import Final, TypeGuard, assert_never
 
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
 from reconciler.http import Answer, Auth, Client, Failure, Limits, Outcome, Stage, printable
@@ -21,8 +22,20 @@ _BUSY: Final = Patience(tries=6, first=1, longest=10)
 _PACE: Final = Pace(deadline=60.0)
 """Together with the time of one request well below the five minutes that a `put` may take."""
 _DENIED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_LIMITED: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.FORBIDDEN)
+_REMAINING: Final = "X-RateLimit-Remaining"
+_RESET: Final = "X-RateLimit-Reset"
 _RERUN: Final = "run the same command again: it looks before it writes"
 _NETWORK: Final = "check the address in the config, the network and the proxy"
+_LATER: Final = "it was asked too often: run the same command again later"
+_MOVED: Final = "it moved, or is another server: mend its name or address in the config"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Stands for a credential that is not there: nothing is sent, and this is why."""
+
+    why: str
 
 
 class Denied(SinkUnread):
@@ -37,12 +50,12 @@ class Rest:
         name: What to call it in messages.
         auth: Writes the credential into a request.
         headers: Sent with every request; no credential stands there.
-        advice: What to do about 401 and 403.
+        advice: What to do about 401, 403 and a credential that is missing.
     """
 
     name: str
     client: Client
-    auth: Auth | None
+    auth: Auth | Missing | None
     advice: str
     headers: Mapping[str, str] = field(default_factory=dict)
     pace: Pace = _PACE
@@ -98,7 +111,7 @@ class Rest:
     def unread(self, outcome: Outcome) -> SinkUnread:
         """The error for an answer that tells nothing."""
         denied = isinstance(outcome, Answer) and outcome.status in _DENIED
-        kind = Denied if denied else SinkUnread
+        kind = Denied if denied and not _is_limited(outcome) else SinkUnread
         return kind(f"cannot read {self.name}: {why(outcome)}", hint=self._hint(outcome))
 
     def refused(self, outcome: Outcome) -> SinkRefused:
@@ -116,12 +129,18 @@ class Rest:
         body: Mapping[str, object] | None,
         headers: Mapping[str, str] | None,
     ) -> Outcome:
+        if isinstance(self.auth, Missing):
+            return Failure(Stage.UNTRUSTED, self.auth.why)
         merged = {**self.headers, **(headers or {})}
         return self.client.ask(method, path, self.auth, _LIMITS, body, merged)
 
     def _hint(self, outcome: Outcome) -> str:
         if isinstance(outcome, Failure):
-            return _NETWORK
+            return self.advice if isinstance(self.auth, Missing) else _NETWORK
+        if _is_limited(outcome):
+            return _LATER
+        if outcome.is_redirect:
+            return _MOVED
         return self.advice if outcome.status in _DENIED else ""
 
 
@@ -150,5 +169,21 @@ def _wish_of_read(outcome: Outcome) -> Again | None:
 
 
 def _wish_of_write(outcome: Outcome) -> Again | None:
-    busy = isinstance(outcome, Answer) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS
-    return Again(_BUSY) if busy else None
+    return Again(_BUSY, _asked_to_wait(outcome)) if _is_limited(outcome) else None
+
+
+def _is_limited(outcome: Outcome) -> TypeGuard[Answer]:
+    """Whether we ask too often. GitHub says so with a 403, too, and with one of three signs."""
+    if not isinstance(outcome, Answer) or outcome.status not in _LIMITED:
+        return False
+    signs = ("Retry-After" in outcome.headers, outcome.headers.get(_REMAINING) == "0")
+    spoken = "rate limit" in (outcome.message or "").lower()
+    return outcome.status == HTTPStatus.TOO_MANY_REQUESTS or spoken or any(signs)
+
+
+def _asked_to_wait(answer: Answer) -> float:
+    """Seconds; to the end of the period in which our allowance is used up, where that is said."""
+    reset, now = answer.headers.get(_RESET, ""), answer.date
+    if answer.headers.get(_REMAINING) != "0" or not reset.isdecimal() or now is None:
+        return answer.retry_after
+    return max(float(reset[:12]) - now.timestamp(), answer.retry_after)

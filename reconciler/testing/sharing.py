@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -17,6 +18,7 @@ from reconciler.errors import SinkRefused
 from reconciler.testing.store import (
     StoreUnderTest,
     at_once,
+    in_turn,
     plain,
     put,
     receipt,
@@ -32,7 +34,12 @@ class Sharing:
     ) -> None:
         put(store.sink(), store.key(1), 1)
         seen = version_of(store.sink().read(store.key(1)))  # type: ignore[arg-type]  # it was read
-        outcomes = at_once([partial(put, store.sink(), store.key(1), n, seen) for n in (2, 3)])
+        writers: list[Callable[[], None]] = [
+            partial(put, store.sink(), store.key(1), n, seen) for n in (2, 3)
+        ]
+        # Where nobody can read the value, the election lets only one write at a time (PROTOCOL.md).
+        alone = store.sink().power is Power.WRITE_ONLY
+        outcomes = in_turn(writers) if alone else at_once(writers)
         won = [number for number, error in zip((2, 3), outcomes, strict=True) if error is None]
         held = stored(store.sink(), store.key(1))
         assert store.value(store.key(1)) == plain(held.rotation)

@@ -97,6 +97,10 @@ def stored(sink: Sink, key: str) -> Receipt:
     return held.receipt
 
 
+def in_turn(actions: list[Callable[[], None]]) -> list[SinkError | None]:
+    return [at_once([action])[0] for action in actions]
+
+
 def at_once(actions: list[Callable[[], None]]) -> list[SinkError | None]:
     outcomes: list[SinkError | None] = [None] * len(actions)
     gate = threading.Barrier(len(actions))

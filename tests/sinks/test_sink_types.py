@@ -145,6 +145,8 @@ TWICE = [
     ("{type: file, path: a.env, format: dotenv}", "{type: file, path: a.env, format: json}"),
     ("{type: vault, address: 'https://v.example'}", "{type: vault, address: 'https://v.example/'}"),
     ("{type: vault, path: a/b}", "{type: vault, path: a}"),
+    ("{type: github, repository: acme/infra}", "{type: github, repository: ACME/infra, token_env: X}"),
+    ("{type: gitlab, project: acme/infra}", "{type: gitlab, project: acme/infra, hidden: true}"),
     ("{type: vendor.attic, box: chest}", "{box: chest, type: vendor.attic}"),
 ]
 APART = [
@@ -152,6 +154,10 @@ APART = [
     ("{type: file, path: secrets}", "{type: file, path: secrets/.env, format: dotenv}"),
     ("{type: vault, path: a/b}", "{type: vault, path: a/bc}"),
     ("{type: vault, namespace: one}", "{type: vault, namespace: two}"),
+    ("{type: github, repository: a/b}", "{type: github, repository: a/b, environment: production}"),
+    ("{type: github, organization: acme}", "{type: github, repository: acme/acme}"),
+    ("{type: gitlab, project: a/b}", "{type: gitlab, project: a/b, environment_scope: production}"),
+    ("{type: gitlab, project: acme}", "{type: gitlab, group: acme}"),
     ("{type: vendor.attic, box: chest}", "{type: vendor.attic, box: drawer}"),
 ]
 

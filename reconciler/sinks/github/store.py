@@ -1,0 +1,170 @@
+"""Writing secrets of Actions, each with a variable beside it for the receipt.
+
+Two things, two writes, and no way to write only if nothing changed. So the receipt goes first, without a
+time: whoever reads it then knows whose secret was on its way. Then the secret; then the time at which it
+changed is read and put beside the receipt. Two writers at one moment would still mislead each other:
+this power is `WRITE_ONLY`, and the engine's election keeps them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from reconciler.core.keys import KeyRule
+from reconciler.core.ports import Power
+from reconciler.core.receipts import SetName
+from reconciler.core.secret import Secret
+from reconciler.errors import SinkError, SinkRefused, SinkUnsure
+from reconciler.http import Answer
+from reconciler.sinks.conditions import plain
+from reconciler.sinks.github.reach import Reach
+from reconciler.sinks.github.reader import KEYS, RECEIPT, GithubReader, Slot, note
+from reconciler.sinks.records import Changed, Record, Scan
+from reconciler.sinks.registrations import variable_of
+from reconciler.sinks.rest import Rest
+from reconciler.transaction import awake_or_not
+
+LATEST: Final = 80.0
+"""Seconds that a `save` may take before its last write begins.
+
+A `put` has then taken 100 more for its own two looks, and the write may take 115: below five minutes.
+"""
+PATIENCE: Final = 75.0
+"""Seconds in which a write is begun again: GitHub likes to be left alone for a minute."""
+_WELL: Final = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT)
+_INCOMPLETE: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.BAD_REQUEST)
+_LOOKS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class GithubStore:
+    """One repository, environment or organisation.
+
+    Attributes:
+        reader: Sees the same place.
+        writes: Can write below that place, and nowhere else.
+        reach: Who may read what is new.
+        clock: Seconds, also while the machine sleeps.
+    """
+
+    reader: GithubReader
+    writes: Rest
+    reach: Reach
+    clock: Callable[[], float] = awake_or_not
+
+    @property
+    def name(self) -> str:
+        return self.writes.name
+
+    @property
+    def power(self) -> Power:
+        return Power.WRITE_ONLY
+
+    @property
+    def keys(self) -> KeyRule:
+        return KEYS
+
+    def scan(self, keys: Collection[str]) -> Scan:
+        return self.reader.scan(keys)
+
+    def fetch(self, key: str) -> Record:
+        return self.reader.slot(key).record()
+
+    def probe(self, key: str) -> None:
+        """Each probe lacks all that it must have, so GitHub can only say whether we might have written."""
+        try:
+            self.reach.of(self.reader, key, self.reader.slot(key).kept)
+            self.reader.lock()
+            for method, path in (("PUT", f"secrets/{key.upper()}"), ("POST", "variables")):
+                answer = self.writes.send(method, path, {})
+                if answer.status not in _INCOMPLETE:
+                    raise self._refused(answer)
+        except SinkError as error:
+            raise SinkRefused(error.message, hint=error.hint) from None
+
+    def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
+        began = self.clock()
+        slot = self._unchanged(key, stamp)
+        if secret is None:
+            self._note(key, note(receipt, slot.noted))
+            return
+        body = self._body(key, slot, secret)
+        self._note(key, note(receipt, None))
+        self._check_time(key, began)
+        self._sent(self.writes.send("PUT", f"secrets/{key.upper()}", body))
+        try:
+            written = self._change_after(key, slot)
+            self._check_time(key, began)
+            self._note(key, note(receipt, written))
+        except SinkError as error:
+            text = f"the secret was written, but its receipt says that it is still to come: {error}"
+            raise SinkUnsure(text, hint=error.hint) from None
+
+    def save_registration(self, set_name: SetName, text: str) -> None:
+        self._upsert(variable_of(set_name), text)
+
+    def erase(self, key: str, stamp: str) -> None:
+        """The secret first: a receipt alone says whose secret was there, and can be removed later."""
+        slot = self._unchanged(key, stamp)
+        if slot.kept is not None:
+            self._remove(f"secrets/{key.upper()}")
+        if slot.note is not None:
+            self._remove(f"variables/{RECEIPT}{key.upper()}")
+
+    def _unchanged(self, key: str, stamp: str) -> Slot:
+        """What is there now. Nothing was written yet, so a failed look is a refusal."""
+        try:
+            slot = self.reader.slot(key)
+        except SinkError as error:
+            raise SinkRefused(error.message, hint=error.hint) from None
+        if slot.stamp != stamp:
+            raise Changed(f"{self.name}:{key} changed meanwhile", hint="plan again")
+        return slot
+
+    def _body(self, key: str, slot: Slot, secret: Secret) -> dict[str, object]:
+        try:
+            sealed = self.reader.lock().closed(plain(secret))
+            return {**sealed, **self.reach.of(self.reader, key, slot.kept)}
+        except SinkError as error:
+            raise SinkRefused(error.message, hint=error.hint) from None
+
+    def _note(self, key: str, text: str) -> None:
+        self._upsert(RECEIPT + key.upper(), text)
+
+    def _upsert(self, name: str, value: str) -> None:
+        answer = self.writes.send("PATCH", f"variables/{name}", {"name": name, "value": value})
+        if answer.status == HTTPStatus.NOT_FOUND:
+            body = {"name": name, "value": value, **self.reach.of_variables}
+            answer = self.writes.send("POST", "variables", body)
+        self._sent(answer)
+
+    def _check_time(self, key: str, began: float) -> None:
+        if self.clock() - began > LATEST:
+            raise SinkUnsure(
+                f"{self.name}:{key}: GitHub took so long that nothing more was sent",
+                hint="run the same command again",
+            )
+
+    def _change_after(self, key: str, before: Slot) -> str:
+        """When the secret changed just now; GitHub may take a moment to show it."""
+        kept = None
+        for look in range(_LOOKS):
+            self.writes.pace.sleep(look)
+            kept = self.reader.kept(key)
+            if kept is not None and kept != before.kept:
+                return kept.changed
+        raise SinkUnsure("GitHub does not show the change", hint="run the same command again")
+
+    def _remove(self, path: str) -> None:
+        self._sent(self.writes.send("DELETE", path))
+
+    def _sent(self, answer: Answer) -> None:
+        if answer.status not in _WELL:
+            raise self._refused(answer)
+
+    def _refused(self, answer: Answer) -> SinkRefused:
+        error = self.writes.refused(answer)
+        return SinkRefused(error.message, hint=error.hint or self.writes.advice)

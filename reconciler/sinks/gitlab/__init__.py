@@ -1,0 +1,70 @@
+"""The `gitlab` sink type: CI/CD variables of a project or a group."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+from reconciler.core.keys import KeyRule
+from reconciler.core.ports import Sink
+from reconciler.http import Client, address_of
+from reconciler.sinks import Identity, Options, SinkType
+from reconciler.sinks.bearer import bearer
+from reconciler.sinks.gitlab.reader import KEYS, GitlabReader
+from reconciler.sinks.gitlab.store import GitlabStore, Manner
+from reconciler.sinks.records import RecordSink
+from reconciler.sinks.rest import CONNECTIONS, Rest
+from reconciler.surroundings import Surroundings
+
+_SERVER: Final = "https://gitlab.com"
+_EXAMPLE: Final = "write it like https://gitlab.example"
+_ADVICE: Final = (
+    "the token needs the scope api, and the role Maintainer in a project or Owner in a group;"
+    " a job's own CI_JOB_TOKEN cannot write variables"
+)
+_READ: Final = frozenset({"GET"})
+_WRITE: Final = frozenset({"PUT", "POST", "DELETE"})
+
+
+def key_rule(_options: Options) -> KeyRule:
+    return KEYS
+
+
+def build(options: Options, around: Surroundings) -> Sink:
+    """The sink; where the config is silent, the variables of `glab` and of GitLab's jobs speak."""
+    url = _url(options, around)
+    address = address_of(url, "the address of GitLab", _EXAMPLE, allow_http=around.allow_http)
+    kind, place, scope = _place(options)
+    root = f"{address.origin}{address.path.rstrip('/')}/api/v4/{kind}s/{quote(place, safe='')}/"
+    name = f"gitlab {place}" if scope == "*" else f"gitlab {place} {scope}"
+    auth = bearer(options, around, ("GITLAB_TOKEN",))
+
+    def rest(methods: frozenset[str]) -> Rest:
+        loopback = address.is_loopback
+        client = Client(root, methods, is_loopback=loopback, connections=CONNECTIONS)
+        return Rest(name, client, auth, _ADVICE)
+
+    manner = Manner(
+        masked=bool(options["masked"]),
+        protected=bool(options["protected"]),
+        hidden=bool(options["hidden"]),
+    )
+    return RecordSink(GitlabStore(GitlabReader(rest(_READ), scope), rest(_WRITE), manner))
+
+
+def store(options: Options, around: Surroundings) -> Identity:
+    """One environment scope of a project or a group."""
+    kind, place, scope = _place(options)
+    return (_url(options, around).rstrip("/").lower(), kind, place.lower(), scope)
+
+
+def _url(options: Options, around: Surroundings) -> str:
+    return str(options.get("url") or around.env.get("CI_SERVER_URL") or _SERVER)
+
+
+def _place(options: Options) -> tuple[str, str, str]:
+    kind = "project" if "project" in options else "group"
+    return kind, str(options[kind]), str(options["environment_scope"])
+
+
+TYPE = SinkType(keys=key_rule, build=build, store=store)
