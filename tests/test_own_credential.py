@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from staging import SECRET, Stage
 
-from reconciler.emulator import Fault
+from reconciler.emulator import Delay, Fault
 from reconciler.emulator import Status as Answer
 
 HEAD = "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: platform\n"
@@ -36,6 +36,8 @@ def test_it_is_renewed_last_and_the_run_goes_on_with_its_successor(managed: Stag
     managed.pass_time(days=21)
     managed.tokens_file(OURS, OTHER, "{name: gone, user: ci-bot, expires_in: 30}", head=HEAD)
     managed.emulator.requests.clear()
+    others = f"/api/users/{managed.bot}/tokens"  # slow, so that nothing but our order makes them first
+    managed.emulator.faults.add(Fault(Delay(0.3), "POST", others, times=None))
     ran = managed.run("apply", "--yes")
     assert ran.code == 0, ran.err
     posts = [(path, token) for method, path, token in used_by(managed) if method == "POST"]

@@ -129,6 +129,13 @@ def test_an_adopted_token_is_not_renewed_while_its_receipt_may_be_in_an_unread_s
     assert lines(world([spec("a", adopt=True)], [NEW], sinks)) == ["keep a new adopted"]
 
 
+def test_an_adopted_token_is_the_predecessor_of_its_successor() -> None:
+    """No receipt has named it yet: this is the last time that anybody knows of it."""
+    (renewal,) = make_plan(world([spec("a", adopt=True)], [OLD], inventory())).effects
+    assert isinstance(renewal, Renew)
+    assert renewal.predecessors == (ref(OLD),)
+
+
 # What is held elsewhere
 
 
