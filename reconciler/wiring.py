@@ -21,7 +21,7 @@ from reconciler.core.receipts import SinkName
 from reconciler.core.secret import Secret
 from reconciler.core.world import World
 from reconciler.errors import InputError, Unauthenticated, UsageError
-from reconciler.gather import Sources, gather
+from reconciler.gather import NOTHING_ELSE, Beyond, Sources, gather
 from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, this_run
 from reconciler.signals import Leaving
 from reconciler.sinks import SinkType, sink_type
@@ -183,9 +183,9 @@ class Parts:
     def writer(self) -> HttpTokenApi:
         return writer(self.endpoint)
 
-    def look(self, api: HttpTokenReader) -> World:
-        """Read everything that the set needs, once."""
-        return gather(self.loaded.token_set, Sources(api, self.sinks, self.endpoint.url))
+    def look(self, api: HttpTokenReader, beyond: Beyond = NOTHING_ELSE) -> World:
+        """Read everything that the set needs, once, and what was asked for beyond it."""
+        return gather(self.loaded.token_set, Sources(api, self.sinks, self.endpoint.url), beyond)
 
     def configured_lock(self) -> Lock | None:
         """The lock that the config names; nothing is sent. Raises UsageError or LockDenied."""

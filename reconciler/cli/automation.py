@@ -1,4 +1,4 @@
-"""show, explain, schema, completion, version."""
+"""snapshot, show, explain, schema, completion, version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,22 @@ from reconciler import __version__
 from reconciler.cli import options
 from reconciler.cli.help import Command
 
-SCHEMAS: Final = ("tokenset", "config", "plan", "report", "drift", "tokens")
+SCHEMAS: Final = ("tokenset", "config", "plan", "report", "drift", "tokens", "snapshot")
+
+
+@click.command(cls=Command, example="netbird-tokens snapshot --out snapshot.json")
+@options.files
+@options.server
+@options.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+                help="Where to write it. Default: stdout.")  # fmt: skip
+def snapshot(out: Path | None, **values: Any) -> int:
+    """Save what a plan must know of the account, without secrets; sends GETs only.
+
+    `plan --live` plans from it where there is no credential, as in a pull request from a fork.
+    """
+    from reconciler.commands import snapshot as command  # noqa: PLC0415 - `--help` stays light
+
+    return command.snapshot(options.parts_of(values), options.desk(), out)
 
 
 @click.command(cls=Command, example="netbird-tokens show plan.json")
@@ -70,4 +85,4 @@ def version(as_json: bool) -> int:  # noqa: FBT001 - a flag
     return 0
 
 
-COMMANDS: Final = (show, explain, schema, completion, version)
+COMMANDS: Final = (snapshot, show, explain, schema, completion, version)

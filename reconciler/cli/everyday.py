@@ -18,14 +18,18 @@ from reconciler.cli.help import Command
 @options.exceptions
 @options.option("--out", type=click.Path(path_type=Path, dir_okay=False),
                 help="Save the plan for `apply PLAN`.")  # fmt: skip
+@options.option("--base", metavar="REF",
+                help="Tell what differs from this commit apart, as in --base origin/main.")  # fmt: skip
+@options.option("--live", type=click.Path(path_type=Path, dir_okay=False), metavar="SNAPSHOT",
+                help="Plan from this snapshot, without credential and network.")  # fmt: skip
 @options.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything would change.")
-def plan(out: Path | None, detailed_exitcode: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
+def plan(out: Path | None, base: str | None, live: Path | None, **values: Any) -> int:
     """Show what apply would do; sends GETs only."""
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
 
+    wish = everyday.Wish(out, live, base, values.pop("detailed_exitcode"))
     parts, output = options.parts_of(values), options.output_of(values)
-    asked = options.asked_of(values)
-    return everyday.plan(parts, options.desk(), output, asked, out, detailed=detailed_exitcode)
+    return everyday.plan(parts, options.desk(), output, options.asked_of(values), wish)
 
 
 @click.command(cls=Command, example="netbird-tokens apply")

@@ -58,6 +58,11 @@ def _check(document: Plan, found: Made) -> None:
     target = document["target"]
     if saved.is_altered(document):
         raise PlanMismatch("the plan file was altered: its digest does not fit", hint=_AGAIN)
+    if document.get("snapshot"):
+        raise PlanMismatch(
+            "the plan was made from a snapshot: it is to be read, not to be applied",
+            hint="let `plan --out` look at the account, or apply with --approved-change",
+        )
     if (document["set"], target["management_url"], target["principal"]) != (
         found.set,
         found.server,

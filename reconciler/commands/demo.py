@@ -17,7 +17,7 @@ from typing import Final
 from reconciler.commands import everyday
 from reconciler.commands.asked import NOTHING
 from reconciler.commands.desk import Desk
-from reconciler.commands.everyday import Consent
+from reconciler.commands.everyday import Consent, Wish
 from reconciler.commands.output import Output
 from reconciler.emulator import Clock, Drop, Emulator, Fault, serve
 from reconciler.errors import ExitCode
@@ -58,7 +58,7 @@ class _Stage:
         return replace(self.parts)
 
     def plan(self) -> None:
-        everyday.plan(self.fresh(), self.desk, Output(), NOTHING, None, detailed=False)
+        everyday.plan(self.fresh(), self.desk, Output(), NOTHING, Wish())
 
     def apply(self) -> ExitCode:
         return everyday.apply(self.fresh(), self.desk, Output(), NOTHING, Consent(yes=True))

@@ -16,8 +16,10 @@ from reconciler.commands.output import Output, Renderers, publish, write
 from reconciler.commands.progress import waiting
 from reconciler.commands.record import Record, recorded
 from reconciler.commands.run import carry_out
+from reconciler.commands.view import view
 from reconciler.core.changes import Change, Create, Register, Renew
 from reconciler.core.plan import Plan
+from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
 from reconciler.core.subjects import address_of
 from reconciler.core.world import Requests, World
@@ -33,29 +35,44 @@ _FRESH: Final = 60.0
 _DUE = (Reason.DUE, Reason.SUPERSEDED, Reason.EXPIRED, Reason.LEFTOVER)
 
 
-def plan(
-    parts: Parts,
-    desk: Desk,
-    output: Output,
-    asked: Asked,
-    out: Path | None,
-    *,
-    detailed: bool,
-) -> ExitCode:
-    """Say what apply would do. Sends GETs only."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of a plan.
+
+    Attributes:
+        out: Where to save it for `apply`.
+        live: A snapshot to look at, instead of the account.
+        base: The commit without the change that is to be judged.
+        detailed: Whether a plan that would change something has an exit code of its own.
+    """
+
+    out: Path | None = None
+    live: Path | None = None
+    base: str | None = None
+    detailed: bool = False
+
+
+def plan(parts: Parts, desk: Desk, output: Output, asked: Asked, wish: Wish) -> ExitCode:
+    """Say what apply would do. Sends GETs only; none with a snapshot."""
+    out = wish.out
     output.check(*([out] if out else []))
-    found, calls = _look(parts, desk, asked)
-    shown = json.plan_document(found)
+    _warn(parts, desk)
+    seen = view(parts, desk, wish.live, wish.base)
+    calls = _remark(parts, desk, seen.world)
+    found, _ = decided(seen.world, asked, desk.note)
+    shown = json.plan_beside(found, seen.base) if seen.base else json.plan_document(found)
 
     def whole() -> document.Plan:
         full = json.detailed(shown)
         return full if out is None else saved.sealed(full)
 
     renderers = plan_renderers(shown, whole, saved=out is not None)
-    judged = verdict.of_plan(found, detailed=detailed, calls=bool(calls.earlier))
+    judged = verdict.of_plan(found, detailed=wish.detailed, calls=bool(calls.earlier))
     code = publish(desk, renderers, output, judged)
     if out is not None:
         write(out, json.dumps(whole()))
+    if found.is_past:
+        return code
     if out is not None and found.effects:
         desk.note(f"next: `netbird-tokens apply {out}` carries out exactly this, or nothing")
     elif desk.interactive and found.effects:
@@ -77,7 +94,7 @@ def plan_renderers(
 def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """Say what differs behind the file's back. Sends GETs only."""
     output.check()
-    found, _ = _look(parts, desk, NOTHING)
+    found = _look(parts, desk)
     shown, drifted = json.plan_document(found), json.drifted(found)
     renderers: Renderers = {
         "text": lambda style: text.drift(drifted, shown, style),
@@ -91,7 +108,7 @@ def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
 def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """One table of what is wanted, what is live and what the sinks hold. Sends GETs only."""
     output.check()
-    found, _ = _look(parts, desk, NOTHING)
+    found = _look(parts, desk)
     shown = json.plan_document(found)
     renderers: Renderers = {
         "text": lambda style: "\n\n".join(
@@ -205,17 +222,17 @@ def _stop(found: Plan) -> None:
         raise GuardStop(f"guard {first.id}: {first.text}; nothing was changed", hint=first.hint)
 
 
-def _look(parts: Parts, desk: Desk, asked: Asked) -> tuple[Plan, Calls]:
+def _look(parts: Parts, desk: Desk) -> Plan:
     _warn(parts, desk)
     with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
         world = parts.look(api)
-    calls = _remark(parts, desk, world)
-    return decided(world, asked, desk.note)[0], calls
+    _remark(parts, desk, world)
+    return make_plan(world)
 
 
 def _remark(parts: Parts, desk: Desk, world: World) -> Calls:
     """Say what a plan does not: a clock that is off, and hooks that an earlier run has left to call."""
-    skew = parts.skew(world.now)
+    skew = None if world.is_past else parts.skew(world.now)
     if skew is not None:
         desk.note(f"this machine's clock is {ago(skew)} off the server's; the server's counts")
     calls = left_for(parts.config.hooks, world)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, cast
-
-from jsonschema import Draft7Validator
+from typing import Final, cast
 
 from reconciler.core.plan import digest_of
 from reconciler.core.secret import hide_tokens
 from reconciler.errors import PlanMismatch, UsageError
 from reconciler.reports.document import Change, Plan, moment
 from reconciler.reports.lines import EFFECTS
-from reconciler.source.schema import inlined
-from reconciler.source.validator import prepared
+from reconciler.source.schema import tolerant
 
 _AGAIN: Final = "name the file that `plan --out` wrote, or run plan again"
 
@@ -78,7 +74,7 @@ def _asked(change: Change) -> list[object]:
 
 def _fits(found: object) -> None:
     """Raises ValueError for what no renderer could show. What a newer minor version added is passed over."""
-    if not _schema().is_valid(found):
+    if not tolerant("plan.v1").is_valid(found):
         raise ValueError
     plan = cast("Plan", found)
     states = [facts for change in plan["changes"] for facts in (change["before"], change["after"])]
@@ -87,17 +83,3 @@ def _fits(found: object) -> None:
         instants += [facts["expires_at"], facts["last_used"] or facts["expires_at"]]
     for instant in instants:
         moment(instant)  # the pattern of the schema lets a 99th of June pass
-
-
-@lru_cache
-def _schema() -> Draft7Validator:
-    return prepared(_open(inlined("plan.v1")))
-
-
-def _open(part: Any) -> Any:
-    """A schema without its ban on unknown keys."""
-    if isinstance(part, list):
-        return [_open(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    return {key: _open(value) for key, value in part.items() if key != "additionalProperties"}

@@ -15,7 +15,8 @@ from reconciler.core.reasons import Reason
 from reconciler.errors import ExitCode, UsageError
 from reconciler.reports import layout
 from reconciler.reports.exits import EXITS
-from reconciler.reports.text import GROUPS, WIDTH
+from reconciler.reports.lines import GROUPS
+from reconciler.reports.text import WIDTH
 from reconciler.source.codes import CODES
 from reconciler.source.guess import closest
 

@@ -32,7 +32,7 @@ from reconciler.core.subjects import action_of, name_of, places_of, refs_of, tok
 from reconciler.core.tokens import UserId
 
 _ORDER: Final = (Register, Create, Renew, Amend, Revoke, Clean, Blocked, Wait, Unmanaged, Keep)
-_EFFECTS: Final = (Register, Create, Renew, Amend, Revoke, Clean)
+EFFECTS: Final = (Register, Create, Renew, Amend, Revoke, Clean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Plan:
         as_of: Server time of the look.
         users: Display names of the users that the plan speaks of.
         gaps: Not empty: the view is incomplete, and what depends on the gaps is left alone.
+        is_past: Made from a snapshot: it can be read, and not be applied.
     """
 
     set: SetName
@@ -81,6 +82,7 @@ class Plan:
     guards: tuple[Guard, ...]
     counts: Counts
     users: Mapping[UserId, str]
+    is_past: bool = False
 
     @classmethod
     def of(cls, ledger: Ledger, changes: Iterable[Change], gaps: tuple[Gap, ...]) -> Plan:
@@ -99,6 +101,7 @@ class Plan:
             guards=(),
             counts=_counts(ledger),
             users=users,
+            is_past=world.is_past,
         )
 
     def judged(self, guards: tuple[Guard, ...]) -> Plan:
@@ -115,7 +118,7 @@ class Plan:
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        return tuple(change for change in self.changes if isinstance(change, _EFFECTS))
+        return tuple(change for change in self.changes if isinstance(change, EFFECTS))
 
     @property
     def blocked(self) -> tuple[Blocked, ...]:
@@ -155,7 +158,7 @@ def decision(effect: Effect) -> list[object]:
     return [*cause_of(effect), refs, places(effect), asked_of(effect), doomed]
 
 
-def cause_of(effect: Effect) -> list[object]:
+def cause_of(effect: Change) -> list[object]:
     """The decision without the tokens that it happens to meet."""
     return [action_of(effect), str(user_of(effect)), name_of(effect), effect.why.reason.code]
 

@@ -56,6 +56,7 @@ class World:
         users: All users that our credential can see; Unread forbids nothing by itself.
         live: Tokens by user, for every user in scope.
         sinks: Every configured sink.
+        is_past: Whether somebody else looked, some time ago: good to plan from, never to act on.
     """
 
     wanted: TokenSet
@@ -66,6 +67,7 @@ class World:
     live: Mapping[UserId, Listing]
     sinks: Mapping[SinkName, Inventory | Unread]
     requests: Requests = field(default_factory=Requests)
+    is_past: bool = False
 
     def at(self, place: Place) -> Lookup:
         sink = self.sinks[place.sink]

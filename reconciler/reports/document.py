@@ -87,6 +87,7 @@ class Change(TypedDict):
     Attributes:
         tokens: Ids of the tokens that exist and that it concerns.
         places: `sink:key` of everything that it writes or empties.
+        caused: Of a plan with a base: whether the change brings it about.
     """
 
     action: str
@@ -102,6 +103,7 @@ class Change(TypedDict):
     origin: Origin | None
     places: NotRequired[list[str]]
     old: NotRequired[Old | None]
+    caused: NotRequired[bool]
 
 
 class Target(TypedDict):
@@ -135,8 +137,29 @@ class Guard(TypedDict):
     hint: str
 
 
+class Averted(TypedDict):
+    """Something that the base of a plan would do, and the plan does not."""
+
+    action: str
+    name: str
+    user: str
+
+
+class Base(TypedDict):
+    """The commit without the change; `found` says whether it has such a set at all."""
+
+    ref: str
+    commit: str
+    found: bool
+    averted: list[Averted]
+
+
 class Plan(TypedDict):
-    """`schemas/plan.v1.schema.json`: everything that a plan says."""
+    """`schemas/plan.v1.schema.json`: everything that a plan says.
+
+    Attributes:
+        snapshot: Whether it was made from a snapshot; apply refuses it.
+    """
 
     format: str
     format_version: str
@@ -154,6 +177,8 @@ class Plan(TypedDict):
     live: Live
     guards: list[Guard]
     changes: list[Change]
+    snapshot: NotRequired[bool]
+    base: NotRequired[Base]
 
 
 class Token(Facts):

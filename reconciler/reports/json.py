@@ -11,6 +11,7 @@ from typing import Final
 
 from reconciler import __version__
 from reconciler.core.changes import Clean, Revoke
+from reconciler.core.comparison import Base, split
 from reconciler.core.drift import drift_of
 from reconciler.core.outcome import Result as Ended
 from reconciler.core.outcome import Status
@@ -22,6 +23,7 @@ from reconciler.reports import escape
 from reconciler.reports.changes import change_document, facts_of, with_fields
 from reconciler.reports.document import (
     FORMAT_VERSION,
+    Averted,
     Change,
     Gap,
     Plan,
@@ -66,7 +68,7 @@ def _spread(value: object, margin: str) -> str:
 
 def plan_document(plan: Made) -> Plan:
     """A plan, but for the `fields` of its changes. Holds no secret by construction."""
-    return {
+    document: Plan = {
         "format": "netbird-tokens/plan",
         "format_version": FORMAT_VERSION,
         "tool": TOOL,
@@ -94,6 +96,32 @@ def plan_document(plan: Made) -> Plan:
             for guard in plan.guards
         ],
         "changes": [change_document(change, plan) for change in plan.changes],
+    }
+    if plan.is_past:
+        document["snapshot"] = True
+    return document
+
+
+def plan_beside(plan: Made, base: Base) -> Plan:
+    """The same, and of each change whether it is caused by what differs from the base."""
+    document, parted = plan_document(plan), split(plan, base)
+    causes = (id(change) in parted.caused for change in plan.changes)
+    averted: list[Averted] = [
+        {"action": action_of(each), "name": name_of(each), "user": user_of(each)}
+        for each in parted.averted
+    ]
+    return {
+        **document,
+        "base": {
+            "ref": base.ref,
+            "commit": base.commit,
+            "found": base.plan is not None,
+            "averted": averted,
+        },
+        "changes": [
+            {**change, "caused": caused}
+            for change, caused in zip(document["changes"], causes, strict=True)
+        ],
     }
 
 

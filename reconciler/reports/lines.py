@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from reconciler.core.reasons import Cause
 from reconciler.core.tokens import DAY
 from reconciler.reports.document import Change, Facts, Gap, Old, Plan, moment
 
@@ -27,6 +28,14 @@ SYMBOLS: Final = {
     "keep": "=",
 }
 EFFECTS: Final = ("register", "create", "renew", "amend", "revoke", "clean")
+GROUPS: Final = {
+    Cause.CONFIG.value: "The file asks for",
+    Cause.LIFECYCLE.value: "Due anyway",
+    Cause.DRIFT.value: "Found out of step",
+    "": "In order",
+}
+CAUSED: Final = "Caused by this change"
+AVERTED: Final = "Not done any more, by this change"
 _USUAL: Final = ("create", "renew", "revoke")
 _UNUSUAL: Final = ("register", "amend", "clean", "blocked", "wait", "unmanaged")
 _RECENT: Final = timedelta(days=7)
@@ -34,6 +43,8 @@ _HOUR: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
 _PREFIXES: Final = {"wait": "stays", "rotate-requested": "asked for now"}
 _FEW: Final = 3
+_COMMIT: Final = 12
+"""So much of a commit's id tells it from others."""
 _NAMED: Final = 6
 """So many of a crowd are named."""
 
@@ -183,6 +194,25 @@ def unread(found: Plan) -> Iterator[tuple[str, str]]:
         kind, _, id_ = gap["what"].partition(" ")
         what = f"user {users[id_]}" if kind == "user" and id_ in users else gap["what"]
         yield what, gap["why"]
+
+
+def basis(found: Plan) -> Iterator[str]:
+    """What a plan rests on, where that is not a look of its own and the file alone."""
+    if found.get("snapshot"):
+        yield f"from a snapshot of {moment(found['as_of']):%Y-%m-%d %H:%M} UTC: to be read, not to be applied"
+    if "base" in found:
+        base = found["base"]
+        where = f"{base['ref']} ({base['commit'][:_COMMIT]})"
+        known = f"compared with {where}"
+        yield known if base["found"] else f"{known}, which has no such set: all of it is new"
+
+
+def averted(found: Plan) -> Iterator[tuple[str, str]]:
+    """Action and name of what the base would do, and the plan does not."""
+    labels = Labels(found)
+    for each in found["base"]["averted"] if "base" in found else ():
+        name = labels.named(each["action"], each["name"], each["user"])
+        yield each["action"], f"{each['action']} {name}"
 
 
 def guards(found: Plan) -> str:

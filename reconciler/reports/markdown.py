@@ -6,13 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from reconciler.reports.document import Guard, Plan, Report, Result, Stopped, moment
+from reconciler.core.reasons import Cause
+from reconciler.reports.document import Change, Guard, Plan, Report, Result, Stopped, moment
 from reconciler.reports.escape import code_span, markdown, terminal
 from reconciler.reports.lines import (
+    AVERTED,
+    CAUSED,
     EFFECTS,
+    GROUPS,
     SYMBOLS,
     Crowd,
     Labels,
+    averted,
+    basis,
     counted,
     details,
     gathered,
@@ -70,13 +76,33 @@ def _plan(found: Plan, budget: int, *, saved: bool) -> Iterator[str]:
     effects = any(found["summary"][action] for action in EFFECTS)
     idle = not effects and found["complete"]
     yield f"{'Nothing to do: ' if idle else ''}{counted(found['summary'])}."
+    yield from (f"\n{markdown(each)}" for each in basis(found))
     yield from gaps(found)
     yield from map(_stop, (guard for guard in found["guards"] if guard["result"] == "stop"))
-    yield from _table(("", "Token", "Why"), list(_changes(found)), budget - _ROOM)
+    yield from _tables(found, budget - _ROOM)
     if effects:
         yield f"\nGuards: {markdown(guards(found))}."
     until = f", valid until {moment(found['valid_until']):%Y-%m-%d %H:%M} UTC" if saved else ""
     yield f"\nChange id {code_span(found['change_id'])}, plan id {code_span(found['plan_id'])}{until}"
+
+
+def _tables(found: Plan, room: int) -> Iterator[str]:
+    """All changes; of a plan with a base, those that the change causes first."""
+    head, changes = ("", "Token", "Why"), found["changes"]
+    if "base" not in found:
+        yield from _table(head, list(_changes(found, changes)), room)
+        return
+    caused = list(_changes(found, [each for each in changes if each.get("caused")]))
+    due = list(_changes(found, [each for each in changes if not each.get("caused")]))
+    gone = [f"| `{SYMBOLS[action]}` | {markdown(text)} |" for action, text in averted(found)]
+    yield f"\n**{CAUSED}:**{'' if caused else ' nothing'}"
+    yield from _table(head, caused, room // 2)
+    if gone:
+        yield f"\n**{AVERTED}:**"
+        yield from _table(("", "Token"), gone, room // 6)
+    if due:
+        yield f"\n**{GROUPS[Cause.LIFECYCLE.value]}:**"
+        yield from _table(head, due, room // 3)
 
 
 def gaps(found: Plan) -> Iterator[str]:
@@ -89,9 +115,9 @@ def _stop(guard: Guard) -> str:
     return f"\n**Stopped by {markdown(guard['id'])}:** {markdown(guard['text'])}\n{markdown(guard['hint'])}"
 
 
-def _changes(found: Plan) -> Iterator[str]:
+def _changes(found: Plan, changes: Iterable[Change]) -> Iterator[str]:
     labels, now = Labels(found), moment(found["as_of"])
-    shown = [change for change in found["changes"] if change["action"] != "keep"]
+    shown = [change for change in changes if change["action"] != "keep"]
     shown.sort(key=lambda change: change["action"] != "revoke")
     for each in gathered(shown):
         if isinstance(each, Crowd):

@@ -10,10 +10,15 @@ from reconciler.reports import layout
 from reconciler.reports.document import Change, Guard, Plan, moment
 from reconciler.reports.escape import terminal
 from reconciler.reports.lines import (
+    AVERTED,
+    CAUSED,
     EFFECTS,
+    GROUPS,
     SYMBOLS,
     Crowd,
     Labels,
+    averted,
+    basis,
     counted,
     details,
     gathered,
@@ -24,12 +29,6 @@ from reconciler.reports.lines import (
 )
 from reconciler.reports.style import Detail, Style
 
-GROUPS: Final = {
-    Cause.CONFIG.value: "The file asks for",
-    Cause.LIFECYCLE.value: "Due anyway",
-    Cause.DRIFT.value: "Found out of step",
-    "": "In order",
-}
 WIDTH: Final = 100
 """Where the width of the terminal is not known."""
 _COLOURS: Final = {"+": "32", "+/-": "33", "-": "31", "~": "36", "!": "35", "?": "33", "*": "36"}
@@ -42,20 +41,23 @@ def plan(found: Plan, style: Style, *, saved: bool = False) -> str:
 
     A saved one says how long it may be applied.
     """
-    blocks = [_header(found), *gaps(found, style), *_groups(found, style)]
+    blocks = [_header(found, style), *gaps(found, style), *_groups(found, style)]
+    blocks.extend(_averted(found, style))
     blocks.extend(_stop(guard, style) for guard in found["guards"] if guard["result"] == "stop")
     blocks.append("\n".join(_sum(found, style, saved=saved)))
     return "\n\n".join(blocks) + "\n"
 
 
-def _header(found: Plan) -> str:
+def _header(found: Plan, style: Style) -> str:
     live = found["live"]
     parts = [f"{live['ours']} ours by receipt"]
     if live["others"]:
         parts.append(f"{live['others']} in receipts of other sets")
     parts.append(f"{live['unmanaged']} in no receipt")
     target = terminal(found["target"]["management_url"])
-    return f"{terminal(found['set'])}  →  {target}\nlive tokens: {', '.join(parts)}"
+    lines = [f"{terminal(found['set'])}  →  {target}", f"live tokens: {', '.join(parts)}"]
+    lines += [line for each in basis(found) for line in hanging(terminal(each), style)]
+    return "\n".join(lines)
 
 
 def gaps(found: Plan, style: Style) -> list[str]:
@@ -73,11 +75,23 @@ def _groups(found: Plan, style: Style) -> Iterator[str]:
     full = style.detail is Detail.FULL
     shown = [change for change in found["changes"] if full or change["action"] != "keep"]
     now = moment(found["as_of"])
-    told = [
-        (GROUPS["" if change["action"] == "keep" else change["reason"]["cause"]], change)
-        for change in shown
-    ]
+    told = [(_title(change), change) for change in shown]
     return _blocks(told, lambda change: details(change, now), found, style)
+
+
+def _title(change: Change) -> str:
+    if change["action"] == "keep":
+        return GROUPS[""]
+    if "caused" in change:
+        return CAUSED if change["caused"] else GROUPS[Cause.LIFECYCLE.value]
+    return GROUPS[change["reason"]["cause"]]
+
+
+def _averted(found: Plan, style: Style) -> Iterator[str]:
+    """What the commit without the change would do, and this plan does not."""
+    lines = [f"  {SYMBOLS[action]:<3} {terminal(text)}" for action, text in averted(found)]
+    if lines:
+        yield "\n".join([style.paint("1", AVERTED), *lines])
 
 
 def drift(found: Sequence[tuple[str, Change]], plan: Plan, style: Style) -> str:
@@ -106,7 +120,7 @@ def _blocks(
     column = layout.column(names, (style.width or WIDTH) // 3)
     room = (style.width or WIDTH) - column - 9
     lines: dict[str, list[str]] = {
-        title: [] for title in (*GROUPS.values(), *sorted(titles.values()))
+        title: [] for title in (CAUSED, *GROUPS.values(), *sorted(titles.values()))
     }
     for each, name in zip(items, names, strict=True):
         if isinstance(each, Crowd):

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, cast
 
-from jsonschema import ValidationError
+from jsonschema import Draft7Validator, ValidationError
 
 from reconciler.source.advice import example, got, label, rewritten
 from reconciler.source.guess import Guess
@@ -63,6 +63,20 @@ def inlined(name: str) -> Schema:
     """A schema with each `$ref` replaced by what it names, and without what is not for us."""
     document = json.loads(schema_text(name))
     return cast("Schema", _inlined(document, document["definitions"]))
+
+
+@lru_cache
+def tolerant(name: str) -> Draft7Validator:
+    """The check of a document that a newer minor version may have written: unknown keys are passed over."""
+    return prepared(_open(inlined(name)))
+
+
+def _open(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_open(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {key: _open(value) for key, value in part.items() if key != "additionalProperties"}
 
 
 def _inlined(part: Any, definitions: Schema) -> Any:

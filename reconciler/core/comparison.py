@@ -1,0 +1,53 @@
+"""What a change to the file brings about, apart from what is due anyway: two plans of one look."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from reconciler.core.changes import Change, Effect
+from reconciler.core.plan import EFFECTS, Plan, cause_of, decision
+from reconciler.core.subjects import refs_of
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a plan is compared with.
+
+    Attributes:
+        ref: The commit without the change, as it was written.
+        commit: Its full id.
+        plan: What would be done without the change; None: there is no such set, so all of it is new.
+    """
+
+    ref: str
+    commit: str
+    plan: Plan | None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A plan beside its base.
+
+    Attributes:
+        caused: Ids of the changes, as Python's `id` has them, that the base would not bring about.
+        averted: What the base would do, and this plan does not.
+    """
+
+    caused: frozenset[int]
+    averted: tuple[Effect, ...]
+
+
+def split(plan: Plan, base: Base) -> Split:
+    """Compare by what is decided, not by its words and dates."""
+    before = base.plan.changes if base.plan else ()
+    known, kept = set(map(_key, before)), set(map(_key, plan.changes))
+    caused = frozenset(id(change) for change in plan.changes if _key(change) not in known)
+    effects = base.plan.effects if base.plan else ()
+    return Split(caused, tuple(each for each in effects if _key(each) not in kept))
+
+
+def _key(change: Change) -> str:
+    if isinstance(change, EFFECTS):
+        return json.dumps(decision(change))
+    return json.dumps([*cause_of(change), *sorted(str(ref.id) for ref in refs_of(change))])

@@ -1,0 +1,183 @@
+"""plan --base: what a change to the file causes, apart from what is due anyway."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from staging import Stage
+from test_documents import check
+
+OTHER_SET = "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: other\ntokens: [{name: a}]\n"
+
+
+def git(*argv: str) -> str:
+    env = {
+        **os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
+        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com",
+        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.com",
+    }  # fmt: skip
+    done = subprocess.run(["git", *argv], env=env, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def commit(message: str) -> str:
+    git("add", "-A", ":/")
+    git("commit", "-q", "-m", message)
+    return git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(stage: Stage) -> Stage:
+    """Two tokens applied from a commit; one of them falls due."""
+    git("init", "-q", "-b", "main")
+    Path(".gitignore").write_text("secrets/\n", "utf-8")
+    stage.tokens_file("name: a", "{name: b, expires_in: 30}")
+    commit("tokens")
+    assert stage.run("apply", "--yes").code == 0
+    stage.pass_time(days=25)
+    return stage
+
+
+def planned(stage: Stage, *argv: str, ref: str = "main") -> dict[str, Any]:
+    ran = stage.run("plan", "--base", ref, "--format", "json", *argv)
+    assert ran.code in (0, 5), ran.err
+    document: dict[str, Any] = json.loads(ran.out)
+    del document["as_of"], document["valid_until"]  # the server's clock ticks
+    return document
+
+
+def caused(document: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(c["action"], c["name"]) for c in document["changes"] if c["caused"]}
+
+
+def test_what_the_file_brings_about_stands_apart_from_what_is_due(repository: Stage) -> None:
+    repository.tokens_file("name: a", "{name: b, expires_in: 30}", "name: new")
+    document = planned(repository)
+    check(json.loads(repository.run("plan", "--base", "main", "--format", "json").out), "plan.v1")
+    assert caused(document) == {("create", "new")}
+    assert ("renew", "b") in {(c["action"], c["name"]) for c in document["changes"]}
+    main = git("rev-parse", "main")
+    assert document["base"] == {"ref": "main", "commit": main, "found": True, "averted": []}
+    text = repository.run("plan", "--base", "main").out
+    assert text.index("Caused by this") < text.index("new") < text.index("Due anyway") < text.index(" b ")
+    markdown = repository.run("plan", "--base", "main", "--format", "markdown").out
+    assert markdown.index("Caused by this change") < markdown.index("| new |") < markdown.index("Due anyway")
+
+
+def test_a_file_that_did_not_change_causes_nothing(repository: Stage) -> None:
+    document = planned(repository)
+    assert caused(document) == set()
+    assert document["summary"]["renew"] == 1
+    assert "**Caused by this change:** nothing" in repository.run(
+        "plan", "--base", "main", "--format", "markdown"
+    ).out  # fmt: skip
+
+
+def test_what_the_change_keeps_from_happening_is_told(repository: Stage) -> None:
+    repository.tokens_file("name: a")
+    commit("b is dropped")
+    repository.tokens_file("name: a", "{name: b, expires_in: 30}")
+    document = planned(repository)
+    assert [each["action"] for each in document["base"]["averted"]] == ["revoke"]
+    assert caused(document) == {("renew", "b")}
+    text = repository.run("plan", "--base", "main").out
+    assert "Not done any more, by this change\n  -   revoke b\n" in text
+    assert "revoke b" in repository.run("plan", "--base", "main", "--format", "markdown").out
+
+
+def test_neither_the_work_tree_nor_the_index_is_touched(repository: Stage) -> None:
+    Path("staged").write_text("x", "utf-8")
+    git("add", "staged")
+    repository.tokens_file("name: a", "name: new")
+    index, files = Path(".git/index"), sorted(Path().rglob("*"))
+    before = index.read_bytes(), index.stat().st_mtime_ns
+    planned(repository)
+    assert (index.read_bytes(), index.stat().st_mtime_ns) == before
+    assert sorted(Path().rglob("*")) == files
+
+
+def test_a_folder_of_files_is_read_from_the_commit(repository: Stage) -> None:
+    Path("tokens").mkdir()
+    Path("tokens.yaml").rename("tokens/one.yaml")
+    Path("tokens/.hidden.yaml").write_text("nonsense", "utf-8")
+    commit("a folder")
+    Path("tokens/two.yaml").write_text(
+        "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: platform\n"
+        "defaults: {user: ci-bot}\ntokens: [{name: new}]\n", "utf-8",
+    )  # fmt: skip
+    assert caused(planned(repository, "-f", "tokens")) == {("create", "new")}
+    sub = Path("tokens").absolute()
+    os.chdir(sub)
+    assert caused(planned(repository, "-f", "../tokens")) == {("create", "new")}
+
+
+def test_a_commit_without_the_file_makes_everything_new(repository: Stage) -> None:
+    git("checkout", "-q", "--orphan", "empty")
+    git("rm", "-rfq", "--cached", ".")
+    Path("README").write_text("x", "utf-8")
+    git("add", "README")
+    git("commit", "-q", "-m", "nothing yet")
+    document = planned(repository, ref="empty")
+    assert document["base"]["found"] is False
+    assert all(change["caused"] for change in document["changes"])
+    assert "all of it is new" in repository.run("plan", "--base", "empty").out
+
+
+@pytest.mark.parametrize("text", ["tokens: [", OTHER_SET], ids=["broken", "other set"])
+def test_a_commit_whose_file_cannot_be_compared_is_told(repository: Stage, text: str) -> None:
+    good = Path("tokens.yaml").read_text("utf-8")
+    Path("tokens.yaml").write_text(text, "utf-8")
+    commit("broken")
+    Path("tokens.yaml").write_text(good, "utf-8")
+    ran = repository.run("plan", "--base", "main", "--format", "json")
+    assert "main" in ran.err
+    assert json.loads(ran.out)["base"]["found"] is False
+
+
+@pytest.mark.parametrize("ref", ["nowhere", "--output=x", "", "main:tokens.yaml", "@{-9}"])
+def test_a_commit_that_is_not_there_is_an_error(repository: Stage, ref: str) -> None:
+    ran = repository.run("plan", f"--base={ref}")
+    assert ran.code == 3
+    assert "git fetch" in ran.err
+    assert not Path("x").exists()
+
+
+def test_outside_of_a_repository_it_is_an_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.tokens_file("name: a")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(stage.folder.parent))
+    assert stage.run("plan", "--base", "main").code == 3
+
+
+def test_a_link_in_the_commit_is_not_followed(repository: Stage) -> None:
+    Path("tokens.yaml").rename("real.yaml")
+    Path("tokens.yaml").symlink_to("/etc/hostname")
+    commit("a link")
+    Path("tokens.yaml").unlink()
+    Path("real.yaml").rename("tokens.yaml")
+    assert planned(repository)["base"]["found"] is False
+
+
+def test_filters_and_hooks_of_the_repository_do_not_run(repository: Stage) -> None:
+    Path(".gitattributes").write_text("*.yaml filter=evil\n", "utf-8")
+    git("config", "filter.evil.smudge", "touch smudged; cat")
+    git("config", "core.fsmonitor", "touch monitored")
+    commit("attributes")
+    planned(repository)
+    assert not Path("smudged").exists()
+
+
+def test_with_a_snapshot_it_needs_no_credential(
+    repository: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.run("snapshot", "--out", "snapshot.json")
+    repository.tokens_file("name: a", "{name: b, expires_in: 30}", "name: new")
+    live = planned(repository)
+    monkeypatch.delenv("NB_PAT")
+    past = planned(repository, "--live", "snapshot.json")
+    assert past.pop("snapshot") is True
+    assert past == live
