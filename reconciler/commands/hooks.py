@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -36,12 +36,37 @@ class Due:
     places: tuple[Place, ...]
 
 
+def started(argv: Argv, names: Sequence[str], desk: Desk) -> bool:
+    """Start a hook, with the names of the entries on its stdin; whether it succeeded."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command, from the config
+            argv,
+            input="".join(f"{name}\n" for name in names),
+            env={name: os.environ[name] for name in INHERITED if name in os.environ},
+            text=True,
+            timeout=_TIMEOUT,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        desk.note(f"hook {argv[0]} failed: {type(error).__name__}")
+        return False
+    if done.returncode:
+        desk.note(f"hook {argv[0]} failed with exit code {done.returncode}")
+    return done.returncode == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Which hooks there are, and what earlier runs left for them."""
+    """Which hooks there are, and what earlier runs left for them.
+
+    Attributes:
+        succeeds: Starts one hook and waits for it.
+    """
 
     hooks: Hooks
     earlier: tuple[Due, ...] = ()
+    succeeds: Callable[[Argv, Sequence[str], Desk], bool] = started
 
 
 def left_for(wanted: Hooks, world: World) -> Calls:
@@ -68,12 +93,12 @@ def run(calls: Calls, outcome: Outcome, ports: Ports, desk: Desk, code: ExitCode
     latest = {each.places: each for each in (*calls.earlier, *_stored(outcome))}
     due, wanted = tuple(latest.values()), calls.hooks
     names = [each.name for each in due]
-    failed = [argv for argv in wanted.deploy if due and not _succeeds(argv, names, desk)]
+    failed = [argv for argv in wanted.deploy if due and not calls.succeeds(argv, names, desk)]
     if failed:
         desk.note(f"the tokens are in order; the next run calls the hooks again for {named(due)}")
     said = bool(failed) or not wanted.deploy or _say_deployed(due, ports, desk)
     if code is not ExitCode.OK:
-        failed += [argv for argv in wanted.failure if not _succeeds(argv, names, desk)]
+        failed += [argv for argv in wanted.failure if not calls.succeeds(argv, names, desk)]
     if failed:
         return ExitCode.HOOK
     return ExitCode.OK if said else ExitCode.ERROR
@@ -84,25 +109,6 @@ def _stored(outcome: Outcome) -> Iterator[Due]:
         effect, token = result.effect, result.token
         if result.status is Status.DONE and isinstance(effect, Create | Renew) and token:
             yield Due(effect.spec.name, token, tuple(target.place for target in effect.targets))
-
-
-def _succeeds(argv: Argv, names: Sequence[str], desk: Desk) -> bool:
-    try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command, from the config
-            argv,
-            input="".join(f"{name}\n" for name in names),
-            env={name: os.environ[name] for name in INHERITED if name in os.environ},
-            text=True,
-            timeout=_TIMEOUT,
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        desk.note(f"hook {argv[0]} failed: {type(error).__name__}")
-        return False
-    if done.returncode:
-        desk.note(f"hook {argv[0]} failed with exit code {done.returncode}")
-    return done.returncode == 0
 
 
 def _say_deployed(due: Sequence[Due], ports: Ports, desk: Desk) -> bool:

@@ -42,10 +42,13 @@ def _calm(story: Story) -> bool:
     story.denied.clear()
     Somebody("vacates", "").happens(story)
     story.file.limits, story.file.max_renewals = Limits(100, 100), None
-    for user in (BOT, BOT2, US):
-        story.make(user, "else", ADMIN)
     for _ in range(9):
         plan = story.look()
+        if "live_view" in {guard.id for guard in plan.stops}:
+            assert _is_missed(story), "an empty list stops the run, and nothing that is wanted is missing"
+            for user in (BOT, BOT2, US):
+                story.make(user, "else", ADMIN)
+            plan = story.look()
         if {guard.id for guard in plan.stops} & set(_BY_HUMANS):
             return False
         heeded = [change for change in plan.blocked if _heed(story, change)]
@@ -54,6 +57,16 @@ def _calm(story: Story) -> bool:
         if plan.stops:
             _forget_suspects(story)
     raise AssertionError(f"people did what they were told, and still: {plan.stops} {plan.blocked}")
+
+
+def _is_missed(story: Story) -> bool:
+    """Whether a receipt tells of a token that the file, or its protection, wants alive."""
+    names = {name for entry in story.file.entries.values() for name in (entry.name, *entry.previously)}
+    return any(
+        receipt.protect or receipt.name in names or place in story.file.places()
+        for place, receipt in story.receipts()
+        if receipt.set == SET
+    )
 
 
 def _heed(story: Story, told: Blocked) -> bool:
@@ -96,6 +109,8 @@ def unsettled(story: Story, plan: Plan) -> Iterator[str]:
             tokens = {story.token_at(place) for place in entry.places}
             if len(tokens) != 1 or not all(map(story.memory.works, tokens)):
                 yield f"{entry.name} has {tokens}"
+            asking = [place for place, r in story.receipts() if r.undeployed and place in entry.places]
+            yield from (f"{place} still asks for a hook" for place in asking)
     fine = {id_ for keep in kept.values() for id_ in _held(story, keep)} | set(_explained(plan))
     yield from (f"{token} is left" for token in _ours(story) if token.id not in fine)
 

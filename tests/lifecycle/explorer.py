@@ -29,12 +29,16 @@ class Scenario:
         faults: How many faults one history may have.
         naps: How often the clock may jump while runs are under way.
         settle: How two clean runs, and the time before each, end the story.
+        during: What must hold from each step to the next.
+        after: What must hold in the end.
     """
 
     name: str
     start: Memory
     programs: Sequence[Program]
     settle: Program
+    during: Invariant
+    after: Callable[[Memory], str]
     faults: int = 1
     naps: int = 0
 
@@ -75,10 +79,10 @@ class Report:
 class Explorer:
     """One walk through one scenario."""
 
-    def __init__(self, scenario: Scenario, during: Invariant, after: Callable[[Memory], str]) -> None:
+    def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._during = during
-        self._after = after
+        self._during = scenario.during
+        self._after = scenario.after
         self._trees = {id(p): Tree(p) for p in scenario.programs}
         self._memories: dict[Memory, int] = {}
         self._verdicts: dict[int, str] = {}

@@ -16,8 +16,12 @@ from reconciler.errors import (
     Uncertain,
 )
 
-WRITES = ("put", "write_receipt", "write_value", "note", "set_value", "stamp_of")
+WRITES = ("put", "write_receipt", "write_value", "note", "set_value", "stamp_of", "rewrite")
 """Between a look at the clock and these no machine sleeps for long."""
+
+
+class HookFailed(NetbirdTokensError):
+    """What a hook's exit code says. Nobody knows how far it came; as far as nothing, to be sure."""
 
 
 def _follows_a_write(op: Op) -> bool:
@@ -45,6 +49,9 @@ def faults(op: Op, before: Memory, after: Memory, run: int) -> Iterator[Fault]:
             yield "fails", before, Unavailable
         case _ if op.what in ("inventory", "read"):
             yield "fails", before, SinkUnread
+        case "hook":
+            yield "fails", before, HookFailed
+            yield "succeeds, the run died", after, None
     if op.writes and op.what != "commit":
         yield "never comes: the run died", bury(before, run), None
 

@@ -82,6 +82,7 @@ class Memory:
         listed: Tokens that the server shows.
         unlisted: Tokens that it has stamped and not yet committed.
         revoked: Every token that was ever revoked.
+        deployed: What a deploy hook has succeeded for, and where; None where there is no hook.
     """
 
     stores: tuple[tuple[SinkName, Store], ...]
@@ -90,6 +91,7 @@ class Memory:
     revoked: frozenset[TokenId] = frozenset()
     now: datetime = START
     minted: int = 0
+    deployed: frozenset[tuple[SinkName, TokenId | None]] | None = None
 
     def store(self, sink: SinkName) -> Store:
         return next(store for name, store in self.stores if name == sink)
@@ -152,7 +154,7 @@ def is_possible(op: Op, memory: Memory, run: int) -> bool:
         return mine is None or all(t.created_at > mine.created_at for t in memory.unlisted)
     if op.what == "inventory":
         return all(cell.writer in (None, run) for _, cell in memory.store(op.args[0]).cells)
-    if op.what in ("read", "write_receipt", "delete", "amend"):
+    if op.what in ("read", "write_receipt", "delete", "amend", "rewrite"):
         return memory.store(op.args[0]).at(op.args[1]).writer in (None, run)
     return True
 
@@ -274,6 +276,19 @@ def _amend(memory: Memory, run: int, sink: SinkName, key: str, write: Write) -> 
     return memory.with_cell(sink, key, receipt=write.receipt), True
 
 
+def _rewrite(
+    memory: Memory, run: int, sink: SinkName, key: str, receipt: Receipt, value: TokenId | None
+) -> tuple[Memory, Any]:
+    """The second half of an amend where the last writer wins: back goes what was read, with a new receipt."""
+    return memory.with_cell(sink, key, value=value, receipt=receipt), True
+
+
+def _hook(memory: Memory, run: int) -> tuple[Memory, Any]:
+    """A deploy hook: consumers get to know what the sinks hold at this moment."""
+    held = {(name, cell.value) for name, store in memory.stores for _, cell in store.cells}
+    return replace(memory, deployed=(memory.deployed or frozenset()) | held), True
+
+
 def _delete(memory: Memory, run: int, sink: SinkName, key: str, token: TokenId) -> tuple[Memory, Any]:
     """All in one; of a file the value goes first, under the lock, if the receipt describes it."""
     store = memory.store(sink)
@@ -314,6 +329,8 @@ STEPS: dict[str, Callable[..., tuple[Memory, Any]]] = {
     "set_value": _set_value,
     "stamp_of": _read,
     "amend": _amend,
+    "rewrite": _rewrite,
+    "hook": _hook,
     "delete": _delete,
     "drop_receipt": _drop_receipt,
 }

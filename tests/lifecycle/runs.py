@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from io import StringIO
 from threading import Lock
 from typing import Any
 
@@ -17,14 +18,21 @@ from boundary import MemorySink, Service, Wire
 from memory import Memory, Op, bury, perform
 from worlds import SERVER
 
+from reconciler.commands import hooks
+from reconciler.commands.desk import Desk
 from reconciler.core.changes import Clean, Effect, Revoke
+from reconciler.core.outcome import Outcome
 from reconciler.core.planner import make_plan
 from reconciler.core.receipts import SinkName
 from reconciler.core.spec import TokenSet
+from reconciler.core.world import Requests, World
 from reconciler.engine import Engine
-from reconciler.errors import NetbirdTokensError
+from reconciler.errors import ExitCode, NetbirdTokensError
 from reconciler.gather import Sources, gather
+from reconciler.source.config import Hooks
 from reconciler.transaction import Ports
+
+DEPLOY = Hooks(deploy=(("deploy",),))
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class Program:
     Attributes:
         two_steps: Whether the server stamps a token before it shows it.
         sleeps: Whether the machine may sleep, so that looking at the clock is a call like others.
+        deploys: Whether the config has a deploy hook.
+        requests: What the command line asks for by name.
     """
 
     wanted: TokenSet
@@ -41,23 +51,44 @@ class Program:
     prunes: bool = False
     two_steps: bool = False
     sleeps: bool = False
+    deploys: bool = False
+    requests: Requests = field(default_factory=Requests)
 
     def run(self, wire: Wire, stopped: Callable[[], bool] = lambda: False) -> None:
         """What the product does between its first call and its last."""
         service = _Traced(wire, two_steps=self.two_steps)
         sinks = {name: MemorySink(wire, name, kind) for name, kind in self.kinds}
         try:
-            plan = make_plan(gather(self.wanted, Sources(service, sinks, SERVER)))
+            world = gather(self.wanted, Sources(service, sinks, SERVER))
         except NetbirdTokensError:
             return
+        plan = make_plan(replace(world, requests=self.requests))
         if plan.stops:
             return
         clock: Callable[[], float] = lambda: wire(Op("clock")) if self.sleeps else 0.0  # noqa: E731
-        ports = Ports(service, sinks, None, clock, lambda _: wire(Op("settle", (service.last,))))
-        Engine(ports, stopped=stopped, concurrency=1).apply(self._chosen(plan.effects))
+        settle = lambda _: wire(Op("settle", (service.last,)))  # noqa: E731
+        ports = Ports(service, sinks, None, clock, settle, self.deploys)
+        engine = Engine(ports, stopped=stopped, concurrency=1)
+        outcome = engine.apply(self._chosen(plan.effects))
+        if self.deploys:
+            deploy(world, outcome, ports, wire)
 
     def _chosen(self, effects: Sequence[Effect]) -> list[Effect]:
         return [e for e in effects if not self.prunes or isinstance(e, Revoke | Clean)]
+
+
+def deploy(world: World, outcome: Outcome, ports: Ports, wire: Wire) -> None:
+    """What the product does after the engine where the config has a deploy hook."""
+
+    def succeeds(*_: object) -> bool:
+        try:
+            done: bool = wire(Op("hook", (), "hook"))
+        except NetbirdTokensError:
+            return False
+        return done
+
+    calls = replace(hooks.left_for(DEPLOY, world), succeeds=succeeds)
+    hooks.run(calls, outcome, ports, Desk(StringIO(), StringIO(), False, bool), ExitCode.OK)
 
 
 class _Traced(Service):

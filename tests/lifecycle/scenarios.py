@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from boundary import lookup_of
 from explorer import Scenario
 from memory import START, Cell, Memory, Store, secret_of
 from runs import Program
 from worlds import BOT, SERVER, SET, US
 
-from reconciler.core.receipts import Place, Receipt, Registration, SinkName, TokenRef
-from reconciler.core.spec import ExpiresIn, Location, TokenSet, TokenSpec
+from reconciler.core.receipts import Place, Receipt, Registration, SinkName, Stored, TokenRef
+from reconciler.core.spec import ExpiresIn, Location, TokenSet, TokenSpec, Tombstone
 from reconciler.core.tokens import LiveToken, TokenId, UserId
+from reconciler.core.world import Requests
 
 KEY = "key"
+WHERE = Location("tokens.yaml", 5, 3)
 ADMIN = UserId("admin")
 REGISTERED = Registration(SET, SERVER, US, START - timedelta(days=300))
 
@@ -29,7 +32,7 @@ def wanted(kinds: Sequence[str], **kw: Any) -> TokenSet:
         live_name="deploy",
         lifetime=ExpiresIn(90),
         places=tuple(Place(sink, KEY) for sink, _ in _named(kinds)),
-        where=Location("tokens.yaml", 5, 3),
+        where=WHERE,
         **kw,
     )
     return TokenSet(SET, (spec,))
@@ -101,10 +104,34 @@ def retiring(kinds: Sequence[str], runs: int = 2, **kw: Any) -> Scenario:
     return _scenario("retire", kinds, start, runs, rotation=0, **kw)
 
 
+def marked(kinds: Sequence[str], runs: int = 2, **kw: Any) -> Scenario:
+    """A run stored a secret and died before its hook; besides, the file asks for protection."""
+    left = replace(receipt(HELD), undeployed=True)
+    start = memory(kinds, [left] * len(kinds), HELD)
+    facts = {"rotation": 0, "protect": True, "deploys": True, **kw}
+    return _scenario("marked", kinds, start, runs, **facts)
+
+
+def removing(kinds: Sequence[str], runs: int = 2, **kw: Any) -> Scenario:
+    """The entry is gone from the file, and its receipts name two tokens. No other token is left."""
+    start = memory(kinds, [receipt(HELD, OLDER)] * len(kinds), HELD, OLDER)
+    start = replace(start, listed=(HELD, OLDER))
+    scenario = _scenario("remove", kinds, start, runs, **kw)
+    bare = TokenSet(SET, (), (Tombstone(SET, "none", BOT, "none", "", WHERE),))
+    both = Requests(allow_revoke=frozenset({HELD.id, OLDER.id}))
+    remove = replace(scenario.settle, wanted=bare, requests=both)
+    first = replace(remove, sleeps=scenario.naps > 0)
+    scenario = replace(scenario, programs=[first] * runs, settle=remove)
+    return replace(scenario, during=none_forgotten, after=nothing_left)
+
+
 def _scenario(story: str, kinds: Sequence[str], start: Memory, runs: int, **kw: Any) -> Scenario:
     options = {"two_steps": kw.pop("two_steps", False), "sleeps": kw.get("naps", 0) > 0}
+    options["deploys"] = kw.pop("deploys", False)
     prunes = kw.pop("prunes", False)
-    facts = {key: kw.pop(key) for key in ("rotation", "overlap_days") if key in kw}
+    facts = {key: kw.pop(key) for key in ("rotation", "overlap_days", "protect") if key in kw}
+    if options["deploys"]:
+        start = replace(start, deployed=_deployed(start))
     asked = wanted(kinds, **{"rotation": 1, "overlap_days": 0, **facts})
     apply = Program(asked, _named(kinds), **options)
     pruner = [replace(apply, prunes=True)] if prunes else []
@@ -112,14 +139,21 @@ def _scenario(story: str, kinds: Sequence[str], start: Memory, runs: int, **kw: 
     title += ", a week of overlap" if facts.get("overlap_days") else ""
     title += ", slow server" if options["two_steps"] else ""
     title += ", naps" if options["sleeps"] else ""
-    return Scenario(title, start, [apply] * runs + pruner, replace(apply, sleeps=False), **kw)
+    title += ", hooks" if options["deploys"] else ""
+    settle = replace(apply, sleeps=False)
+    return Scenario(title, start, [apply] * runs + pruner, settle, during, after, **kw)
+
+
+def _deployed(start: Memory) -> frozenset[tuple[SinkName, TokenId | None]]:
+    cells = ((name, store.at(KEY)) for name, store in start.stores)
+    return frozenset((name, c.value) for name, c in cells if c.receipt and not c.receipt.undeployed)
 
 
 # What must hold.
 
 
 def during(before: Memory, after: Memory) -> str:
-    """I1 to I4, from one step to the next."""
+    """I1 to I4 and I6, from one step to the next."""
     if taken := {id_ for id_ in after.revoked - before.revoked if id_.startswith("h")}:
         return f"I3: {min(taken)}, which is not ours, was revoked"
     for (name, old), (_, new) in zip(before.stores, after.stores, strict=True):
@@ -128,11 +162,22 @@ def during(before: Memory, after: Memory) -> str:
             return f"I1: {name} holds {value}, which was revoked"
         if had is not None and (value is None or not after.works(value)):
             return f"I2: a consumer of {name} was let in, and now has {value}"
+    return "" if after.deployed is None else _unsaid(after, after.deployed)
+
+
+def _unsaid(memory: Memory, deployed: Collection[tuple[SinkName, TokenId | None]]) -> str:
+    """I6: a hook that has still to succeed for what a place holds is said there."""
+    for name, store in memory.stores:
+        found = lookup_of(store.kind, store.at(KEY))
+        if isinstance(found, Stored) and not found.receipt.undeployed:
+            token = found.receipt.token.id
+            if (name, token) not in deployed:
+                return f"I6: no hook has succeeded for {token} in {name}, and nothing says so"
     return ""
 
 
 def after(memory: Memory) -> str:
-    """I4 and I5, once two clean runs are over."""
+    """I4 to I6, once two clean runs are over."""
     cells = [store.at(KEY) for _, store in memory.stores]
     values = {cell.value for cell in cells}
     claimed = {cell.receipt.token.id if cell.receipt else None for cell in cells}
@@ -141,4 +186,22 @@ def after(memory: Memory) -> str:
         return f"I4: receipts name {claimed}, consumers read {values}"
     if values != ours or len(ours) != 1:
         return f"I5: consumers read {values}, alive are {ours}"
+    if any(cell.receipt.undeployed for cell in cells if cell.receipt):
+        return "I6: every hook has succeeded, and still one is asked for"
     return ""
+
+
+# And where an entry goes.
+
+
+def none_forgotten(before: Memory, after: Memory) -> str:
+    """Of what works, something tells."""
+    receipts = (store.at(KEY).receipt for _, store in after.stores)
+    told = {ref.id for receipt in filter(None, receipts) for ref in receipt.named}
+    lost = {token.id for token in after.listed} - told
+    return f"I3: {min(lost)} is alive, and no receipt tells of it" if lost else ""
+
+
+def nothing_left(memory: Memory) -> str:
+    left = [str(store.at(KEY)) for _, store in memory.stores if store.at(KEY).receipt or store.at(KEY).value]
+    return f"I5: left are {left}, {memory.listed}" if left or memory.listed else ""

@@ -5,7 +5,7 @@ Nothing here decides what a run does: gather, make_plan, the guards and the engi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from boundary import BOT2, MemorySink, Service, lookup_of
 from edits import File
 from faults import WRITES, faults
 from memory import START, Cell, Memory, Op, Store, bury, perform, secret_of
+from runs import deploy
 from witness import Witness
 from worlds import BOT, SERVER, US
 
@@ -22,7 +23,7 @@ from reconciler.core.outcome import Outcome, Status
 from reconciler.core.plan import Plan
 from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
-from reconciler.core.receipts import Place, SetName, SinkName, Stored
+from reconciler.core.receipts import Place, Receipt, SetName, SinkName, Stored
 from reconciler.core.secret import Secret
 from reconciler.core.spec import ExpiresIn
 from reconciler.core.tokens import DAY, LiveToken, TokenId, UserId
@@ -181,10 +182,14 @@ class Story:
     Attributes:
         denied: Users whose tokens our role does not reach.
         pipeline: The place where our pipeline finds its credential; None: the bootstrap one.
+        deploys: Whether the config has a deploy hook.
+        crowded: Whether each user has a token that is nobody's business, from the first day on.
     """
 
     kinds: tuple[tuple[SinkName, str], ...]
     file: File
+    deploys: bool = False
+    crowded: bool = True
     memory: Memory = field(init=False)
     witness: Witness = field(default_factory=Witness)
     denied: set[UserId] = field(default_factory=set)
@@ -194,8 +199,8 @@ class Story:
 
     def __post_init__(self) -> None:
         stores = tuple((name, Store(kind)) for name, kind in self.kinds)
-        self.memory = Memory(stores, (BOOT,))
-        for user in (BOT, BOT2):
+        self.memory = Memory(stores, (BOOT,), deployed=frozenset() if self.deploys else None)
+        for user in (BOT, BOT2) if self.crowded else ():
             self.make(user, "else", ADMIN)
 
     # What runs do
@@ -225,8 +230,11 @@ class Story:
             return plan
         run.acts()
         clock: Callable[[], float] = lambda: run(Op("clock"))  # noqa: E731
-        ports = Ports(api, sinks, None, clock, lambda _: run(Op("settle", ("",))))
+        settle: Callable[[float], None] = lambda _: run(Op("settle", ("",)))  # noqa: E731
+        ports = Ports(api, sinks, None, clock, settle, self.deploys)
         outcome = Engine(ports, concurrency=1).apply(plan.effects)
+        if self.deploys:
+            deploy(world, outcome, ports, run)
         if not run.disturbed and plan.complete:
             self._serves(plan, outcome)
         return plan
@@ -275,6 +283,12 @@ class Story:
         store = self.memory.store(place.sink)
         lookup = lookup_of(store.kind, store.at(place.key))
         return lookup.receipt.token.id if isinstance(lookup, Stored) else TokenId("")
+
+    def receipts(self) -> Iterator[tuple[Place, Receipt]]:
+        for sink, store in self.memory.stores:
+            for key, cell in store.cells:
+                if cell.receipt is not None:
+                    yield Place(sink, key), cell.receipt
 
     def is_locked(self) -> bool:
         return any(cell.writer for _, store in self.memory.stores for _, cell in store.cells)

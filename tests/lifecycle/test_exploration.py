@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 from explorer import Explorer, Report, Scenario
-from scenarios import after, creating, during, halfway, retiring, rotating
+from scenarios import creating, halfway, marked, removing, retiring, rotating
 
-from reconciler import election, transaction
-from reconciler.core import removal, rules, withhold
+from reconciler import election, engine, transaction
+from reconciler.commands import hooks
+from reconciler.core import removal, rules, specs, withhold
+from reconciler.core.changes import Amend
+from reconciler.core.receipts import receipt_of
 
 SCENARIOS = (
     creating(["cas"]),
@@ -24,7 +27,7 @@ SCENARIOS = (
     creating(["last"], naps=1),
     creating(["cas", "last"]),
     creating(["blind"], two_steps=True),
-    rotating(["cas"], naps=1),
+    rotating(["cas"], naps=1, deploys=True),
     rotating(["file"], naps=1, prunes=True),
     rotating(["last"], naps=1, prunes=True),
     rotating(["blind"], naps=1),
@@ -41,12 +44,24 @@ SCENARIOS = (
     rotating(["cas", "blind"], faults=0, two_steps=True),
     rotating(["blind", "blind"], faults=0),
     rotating(["cas", "last", "blind"], runs=1, faults=2),
-    halfway(["cas", "cas"]),
+    halfway(["cas", "cas"], deploys=True),
     rotating(["file"], naps=1, prunes=True, overlap_days=7),
     halfway(["cas", "last"], prunes=True, faults=0),
     halfway(["cas", "blind"], prunes=True),
     retiring(["cas", "last"], naps=1),
     retiring(["file"], faults=2),
+    removing(["cas"], naps=1),
+    removing(["file"], faults=2),
+    removing(["cas", "last"], faults=0),
+    creating(["cas"], deploys=True),
+    rotating(["file"], deploys=True),
+    rotating(["last"], deploys=True),
+    rotating(["cas", "last"], deploys=True, faults=0),
+    rotating(["blind"], deploys=True),
+    marked(["cas"], faults=2, naps=1),
+    marked(["file"], faults=2),
+    marked(["cas", "last"], faults=0),
+    marked(["blind"]),
 )
 LARGE = (
     creating(["cas", "last"], runs=3),
@@ -54,12 +69,16 @@ LARGE = (
     rotating(["cas", "last", "blind"], two_steps=True),
     rotating(["file", "last"], naps=1, prunes=True),
     halfway(["cas", "last"], naps=1, prunes=True),
+    removing(["cas", "last"]),
+    rotating(["cas", "last"], deploys=True),
+    marked(["cas", "last"]),
+    marked(["cas"], runs=3),
 )
 """Walked by `make explore` alone: minutes each."""
 
 
 def walk(scenario: Scenario) -> Report:
-    return Explorer(scenario, during, after).walk()
+    return Explorer(scenario).walk()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -148,6 +167,34 @@ def predecessors_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(transaction, "receipt_for", receipt)
 
 
+def a_mark_that_anybody_takes_off(patch: pytest.MonkeyPatch) -> None:
+    """Whatever the place holds by then, the hook that ran is taken for its own."""
+    real = hooks._unmark
+
+    def unmark(place: Any, token: Any, ports: Any) -> None:
+        found = ports.sinks[place.sink].read(place.key)
+        real(place, receipt_of(found).token.id, ports)  # type: ignore[union-attr]
+
+    patch.setattr(hooks, "_unmark", unmark)
+
+
+def a_change_of_protection_that_forgets_the_hook(patch: pytest.MonkeyPatch) -> None:
+    real = specs._kept
+
+    def kept(case: Any) -> Any:
+        change = real(case)
+        forgets = isinstance(change, Amend)
+        return replace(change, after=replace(change.after, undeployed=False)) if forgets else change
+
+    patch.setattr(specs, "_kept", kept)
+
+
+def an_empty_list_that_proves_enough(patch: pytest.MonkeyPatch) -> None:
+    """Receipts of several tokens leave while one of these is alive."""
+    real = engine.Engine._clean
+    patch.setattr(engine.Engine, "_clean", lambda self, effect: real(self, replace(effect, gone=())))
+
+
 DEFECTS: list[tuple[Plant, Scenario, str]] = [
     (nobody_is_too_young, rotating(["cas"], prunes=True), "I1"),
     (nobody_is_too_young, halfway(["cas", "last"]), "I1"),
@@ -158,6 +205,9 @@ DEFECTS: list[tuple[Plant, Scenario, str]] = [
     (writes_at_any_time, rotating(["cas"], naps=1), "I1"),
     (an_undo_on_doubt, rotating(["cas"]), "I1"),
     (predecessors_are_forgotten, rotating(["cas"]), "I5"),
+    (a_mark_that_anybody_takes_off, marked(["cas"], rotation=1), "I6"),
+    (a_change_of_protection_that_forgets_the_hook, marked(["cas"]), "I6"),
+    (an_empty_list_that_proves_enough, removing(["cas"]), "I3"),
 ]
 
 

@@ -9,6 +9,7 @@ guards and the engine; `witness.py` judges each of its steps, `endings.py` how e
 - I5 The chaos stops, and people act on what the plan tells them. A run 20 minutes later (the grace has
   passed) and one 9 days after that (every overlap has) leave each entry one live token, in all its places;
   what it replaced is gone, or the plan says until when it stays. At most dead things are left to a third run.
+- I6 A secret for which no deploy hook has succeeded says so, until one has.
 
 Besides: one world has one plan, what could not be read leads to nothing on its account, and no token is made
 for a sink that does not know the set.
@@ -55,6 +56,7 @@ events: st.SearchStrategy[Event] = st.one_of(
 kinds = st.lists(st.sampled_from(tuple(POWERS)), min_size=1, max_size=3)
 live_names = st.sampled_from(("{name}", "team/{name}"))
 beginnings = st.lists(st.builds(Edit, st.just("add"), names, PICKS), min_size=1, max_size=3)
+surroundings = st.fixed_dictionaries({"deploys": st.booleans(), "crowded": acting})
 courses = st.tuples(*[st.lists(events, max_size=9)] * 3).map(lambda parts: [*chain(*parts)])
 """Hypothesis keeps lists short; three in a row are long enough, and shrink as well."""
 
@@ -80,9 +82,9 @@ def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "ThreadPoolExecutor", InTurn)
 
 
-def begin(sinks: Sequence[str], live_name: str, first: Sequence[Edit]) -> Story:
+def begin(sinks: Sequence[str], live_name: str, first: Sequence[Edit], **facts: bool) -> Story:
     named = tuple((SinkName(f"{kind}{n}"), kind) for n, kind in enumerate(sinks, 1))
-    story = Story(named, File(tuple(sink for sink, _ in named), live_name))
+    story = Story(named, File(tuple(sink for sink, _ in named), live_name), **facts)
     Commits(tuple(first)).happens(story)
     return story
 
@@ -93,11 +95,11 @@ def test_whatever_happens(
 ) -> None:
     told = {"histories": 0, "runs": 0, "mints": 0, "revokes": 0, "stopped": 0}
 
-    @given(kinds, live_names, beginnings, courses)
+    @given(kinds, live_names, beginnings, courses, surroundings)
     def history(
-        sinks: list[str], live_name: str, first: list[Edit], course: list[Event]
+        sinks: list[str], live_name: str, first: list[Edit], course: list[Event], around: dict[str, bool]
     ) -> None:
-        story = begin(sinks, live_name, first)
+        story = begin(sinks, live_name, first, **around)
         for event in course:
             event.happens(story)
         plan = settle(story)

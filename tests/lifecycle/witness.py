@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from boundary import lookup_of
 from edits import File
-from memory import Memory, Op, Write
+from memory import Cell, Memory, Op, Write
 from worlds import SET, US
 
 from reconciler.core.changes import Clean, Create, Renew, Revoke
@@ -139,7 +139,7 @@ def receipts_in(memory: Memory) -> Iterator[Receipt]:
 
 
 def harms(before: Memory, after: Memory, file: File) -> Iterator[str]:
-    """I1, I2 and I4, of one step of ours."""
+    """I1, I2, I4 and I6, of one step of ours."""
     for place in sorted(file.places()):
         had = before.store(place.sink).at(place.key).value
         has = after.store(place.sink).at(place.key).value
@@ -150,13 +150,24 @@ def harms(before: Memory, after: Memory, file: File) -> Iterator[str]:
     for (name, store), (_, old) in zip(after.stores, before.stores, strict=True):
         for key, cell in store.cells if store is not old else ():
             lookup = lookup_of(store.kind, cell)
-            if isinstance(lookup, Stored) and lookup.receipt.token.id != cell.value:
-                yield f"I4: the receipt of {name}:{key} vouches for {cell.value}"
+            if isinstance(lookup, Stored):
+                yield from _lies(Place(name, key), cell, lookup.receipt, after.deployed)
+
+
+def _lies(
+    place: Place, cell: Cell, receipt: Receipt, deployed: Collection[tuple[SinkName, TokenId | None]] | None
+) -> Iterator[str]:
+    """What a receipt says, or does not say, of the value beside it."""
+    if receipt.token.id != cell.value:
+        yield f"I4: the receipt of {place} vouches for {cell.value}"
+    waits = deployed is not None and (place.sink, cell.value) not in deployed
+    if waits and receipt.set == SET and not receipt.undeployed:
+        yield f"I6: no hook has succeeded for {cell.value} in {place}, and nothing says so"
 
 
 def _receipt_in(arg: Any) -> Receipt | None:
     match arg:
-        case Write(receipt) | (Receipt() as receipt, _):
+        case Write(receipt) | (Receipt() as receipt, _) | (Receipt() as receipt):
             return receipt
         case _:
             return None
