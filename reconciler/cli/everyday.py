@@ -92,16 +92,23 @@ def rotate(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
     return everyday.rotate(parts, options.desk(), output, options.asked_of(values), yes=yes)
 
 
-@click.command(cls=Command, example="netbird-tokens drift")
+@click.command(cls=Command, example="netbird-tokens drift --blame")
 @options.files
 @options.server
 @options.output
-def drift(**values: Any) -> int:
-    """Show what changed behind the file's back; exit 2 if anything did."""
-    from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
+@options.option("--fail-on", metavar="CLASS,...",
+                help="Exit 2 for these classes alone. Default: all but `due`.")  # fmt: skip
+@options.option("--blame", is_flag=True, help="Add what the audit log says: who and when.")
+def drift(fail_on: str | None, blame: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
+    """Show what changed behind the file's back; exit 2 if anything did.
 
+    A renewal that is due is no drift.
+    """
+    from reconciler.commands import drift as command  # noqa: PLC0415 - `--help` stays light
+
+    alarm = command.Alarm(command.classes(fail_on) if fail_on else command.USUAL, blame)
     parts, output = options.parts_of(values), options.output_of(values)
-    return everyday.drift(parts, options.desk(), output)
+    return command.drift(parts, options.desk(), output, alarm)
 
 
 @click.command(cls=Command, example="netbird-tokens status")

@@ -17,6 +17,7 @@ from typing import Final
 from reconciler.commands import everyday
 from reconciler.commands.asked import NOTHING
 from reconciler.commands.desk import Desk
+from reconciler.commands.drift import Alarm, drift
 from reconciler.commands.everyday import Consent, Wish
 from reconciler.commands.output import Output
 from reconciler.emulator import Clock, Drop, Emulator, Fault, serve
@@ -112,7 +113,7 @@ def _first_apply(stage: _Stage) -> None:
 def _drift(stage: _Stage) -> None:
     stage.emulator.issue(stage.bot, "made by hand", days=30)
     stage.say("Somebody makes a token by hand. The schedule notices.", "drift")
-    everyday.drift(stage.fresh(), stage.desk, Output())
+    drift(stage.fresh(), stage.desk, Output(), Alarm())
 
 
 def _renewal(stage: _Stage) -> None:

@@ -1,4 +1,4 @@
-"""plan, apply, renew, rotate, drift, status: look, decide, and for three of them, act."""
+"""plan, apply, renew, rotate, status: look, decide, and for three of them, act."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def plan(parts: Parts, desk: Desk, output: Output, asked: Asked, wish: Wish) -> 
     """Say what apply would do. Sends GETs only; none with a snapshot."""
     out = wish.out
     output.check(*([out] if out else []))
-    _warn(parts, desk)
+    warn(parts, desk)
     seen = view(parts, desk, wish.live, wish.base)
-    calls = _remark(parts, desk, seen.world)
+    calls = remark(parts, desk, seen.world)
     found, _ = decided(seen.world, asked, desk.note)
     shown = json.plan_beside(found, seen.base) if seen.base else json.plan_document(found)
 
@@ -91,20 +91,6 @@ def plan_renderers(
     }
 
 
-def drift(parts: Parts, desk: Desk, output: Output) -> ExitCode:
-    """Say what differs behind the file's back. Sends GETs only."""
-    output.check()
-    found = _look(parts, desk)
-    shown, drifted = json.plan_document(found), json.drifted(found)
-    renderers: Renderers = {
-        "text": lambda style: text.drift(drifted, shown, style),
-        "json": lambda _: json.dumps(json.drift_document(found, drifted)),
-        "markdown": lambda style: _after_gaps(shown, tables.drift(drifted, shown, style)),
-    }
-    code = ExitCode.DIFFERENCES if drifted else ExitCode.OK
-    return publish(desk, renderers, output, code if found.complete else ExitCode.ERROR)
-
-
 def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """One table of what is wanted, what is live and what the sinks hold. Sends GETs only."""
     output.check()
@@ -115,13 +101,14 @@ def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
             [*text.gaps(shown, style), tables.status(shown, style).text(style)]
         ),
         "json": lambda _: json.dumps(json.detailed(shown)),
-        "markdown": lambda style: _after_gaps(shown, tables.status(shown, style)),
+        "markdown": lambda style: after_gaps(shown, tables.status(shown, style)),
     }
     code = ExitCode.OK if found.complete else ExitCode.ERROR
     return publish(desk, renderers, output, code)
 
 
-def _after_gaps(found: document.Plan, table: Table) -> str:
+def after_gaps(found: document.Plan, table: Table) -> str:
+    """A table as Markdown, after what could not be looked at."""
     return "".join(f"{gap}\n\n" for gap in markdown.gaps(found)).lstrip("\n") + table.markdown()
 
 
@@ -185,11 +172,11 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
     record = Record(choice.command, desk, output)
 
     def work() -> ExitCode:
-        _warn(parts, desk)
+        warn(parts, desk)
         with parts.lock(choice.command, desk.note) as let_go, parts.writer() as api:
             with waiting(desk, "reading tokens and sinks"):
                 world = parts.look(api)
-            calls = _remark(parts, desk, world)
+            calls = remark(parts, desk, world)
             whole, requests = decided(world, asked, desk.note)
             record.plan = whole
             found = record.plan = choice.of(whole, requests)
@@ -223,14 +210,14 @@ def _stop(found: Plan) -> None:
 
 
 def _look(parts: Parts, desk: Desk) -> Plan:
-    _warn(parts, desk)
+    warn(parts, desk)
     with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
         world = parts.look(api)
-    _remark(parts, desk, world)
+    remark(parts, desk, world)
     return make_plan(world)
 
 
-def _remark(parts: Parts, desk: Desk, world: World) -> Calls:
+def remark(parts: Parts, desk: Desk, world: World) -> Calls:
     """Say what a plan does not: a clock that is off, and hooks that an earlier run has left to call."""
     skew = None if world.is_past else parts.skew(world.now)
     if skew is not None:
@@ -248,6 +235,7 @@ def _question(found: Plan, calls: Calls) -> str:
     return f"{question[0].upper()}{question[1:]}?"
 
 
-def _warn(parts: Parts, desk: Desk) -> None:
+def warn(parts: Parts, desk: Desk) -> None:
+    """Say what is odd about the files."""
     for problem in told(parts.loaded.warnings):
         desk.note(problem)

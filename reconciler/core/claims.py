@@ -127,8 +127,10 @@ def _agreed(lookups: Sequence[tuple[Place, Lookup]]) -> Receipt | None:
 
 
 def _stale(receipt: Receipt, token: LiveToken | None) -> Why:
-    fate = f"expired on {token.expires_at.date()}" if token else "no longer exists"
-    return Why(Reason.STALE, f"{receipt.token.id}, whose secret the sink holds, {fate}")
+    whose = f"{receipt.token.id}, whose secret the sink holds,"
+    if token is None:
+        return Why(Reason.STALE, f"{whose} no longer exists")
+    return Why(Reason.LAPSED, f"{whose} expired on {token.expires_at.date()}")
 
 
 def _by_adoption(spec: TokenSpec, ledger: Ledger) -> Claim | Blocked:
@@ -159,5 +161,5 @@ def _adopt(spec: TokenSpec, token: LiveToken, ledger: Ledger) -> Claim | Blocked
         return Blocked(spec.name, spec.user, why, spec.where)
     if not token.works(ledger.world.now):
         fate = f"{token.id}, to be adopted, expired on {token.expires_at.date()}"
-        return Claim(None, None, (), Why(Reason.STALE, fate))
+        return Claim(None, None, (), Why(Reason.LAPSED, fate))
     return Claim(token, None, ())

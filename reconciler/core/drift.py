@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
@@ -17,9 +18,12 @@ class DriftClass(StrEnum):
     LIFETIME = "lifetime"
     SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a class, no secret
     SECRET_STALE = "secret-stale"  # noqa: S105 - same
+    EXPIRED = "expired"
     ORPHAN = "orphan"
     IN_USE = "superseded-in-use"
     NOT_APPLIED = "not-applied"
+    DUE = "due"
+    """A renewal that time has brought about: no drift unless somebody asks for it."""
 
 
 _CLASSES: Final = {
@@ -32,6 +36,7 @@ _CLASSES: Final = {
     Reason.DAMAGED: DriftClass.SECRET_MISSING,
     Reason.FOREIGN_SECRET: DriftClass.SECRET_MISSING,
     Reason.STALE: DriftClass.SECRET_STALE,
+    Reason.LAPSED: DriftClass.EXPIRED,
     Reason.ORPHAN: DriftClass.ORPHAN,
     Reason.IN_USE: DriftClass.IN_USE,
     Reason.RENAMED: DriftClass.NOT_APPLIED,
@@ -43,8 +48,15 @@ _CLASSES: Final = {
     Reason.REMOVED: DriftClass.NOT_APPLIED,
     Reason.PROTECTED: DriftClass.NOT_APPLIED,
 }
+_IN_TIME: Final = {Reason.DUE: DriftClass.DUE, Reason.DEFERRED: DriftClass.DUE}
 
 
-def drift_of(change: Change) -> DriftClass | None:
-    """The class of a change that is drift; None for what is in order, or due, or on its way."""
-    return _CLASSES.get(change.why.reason)
+def drift_of(change: Change, asked: Collection[DriftClass] = ()) -> DriftClass | None:
+    """The class of a change that is drift; None for what is in order, or due, or on its way.
+
+    What is due counts where `asked` has that class.
+    """
+    found = _CLASSES.get(change.why.reason)
+    if found is None and DriftClass.DUE in asked:
+        return _IN_TIME.get(change.why.reason)
+    return found

@@ -24,8 +24,14 @@ class Reason(Enum):
     STALE = (
         "secret-stale",
         Cause.DRIFT,
-        "The sink holds the secret of a token that was revoked or has expired. Whoever reads it is "
-        "locked out, so a new token is made at once.",
+        "The sink holds the secret of a token that was revoked. Whoever reads it is locked out, so a "
+        "new token is made at once.",
+    )
+    LAPSED = (
+        "secret-expired",
+        Cause.DRIFT,
+        "The sink holds the secret of a token that has expired: no run came in time to renew it. Whoever "
+        "reads it is locked out, so a new token is made at once.",
     )
     MISSING = (
         "secret-missing",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final, NotRequired, TypedDict
 
+from reconciler.reports.beside import Base, Blame
+
 FORMAT_VERSION: Final = "1.1"
 """Minor: something was added. Major: something changed; readers refuse an unknown major."""
 
@@ -87,6 +89,7 @@ class Change(TypedDict):
     Attributes:
         tokens: Ids of the tokens that exist and that it concerns.
         places: `sink:key` of everything that it writes or empties.
+        blame: Of drift: what the audit log says, where that was asked for.
         caused: Of a plan with a base: whether the change brings it about.
     """
 
@@ -104,6 +107,7 @@ class Change(TypedDict):
     places: NotRequired[list[str]]
     old: NotRequired[Old | None]
     caused: NotRequired[bool]
+    blame: NotRequired[Blame]
 
 
 class Target(TypedDict):
@@ -135,23 +139,6 @@ class Guard(TypedDict):
     result: str
     text: str
     hint: str
-
-
-class Averted(TypedDict):
-    """Something that the base of a plan would do, and the plan does not."""
-
-    action: str
-    name: str
-    user: str
-
-
-class Base(TypedDict):
-    """The commit without the change; `found` says whether it has such a set at all."""
-
-    ref: str
-    commit: str
-    found: bool
-    averted: list[Averted]
 
 
 class Plan(TypedDict):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler import __version__
+from reconciler.core.blame import Deed, deed_behind
 from reconciler.core.changes import Clean, Revoke
 from reconciler.core.comparison import Base, split
-from reconciler.core.drift import drift_of
+from reconciler.core.drift import DriftClass, drift_of
 from reconciler.core.outcome import Result as Ended
 from reconciler.core.outcome import Status
 from reconciler.core.plan import Plan as Made
@@ -20,10 +21,10 @@ from reconciler.core.subjects import action_of, name_of, user_of
 from reconciler.core.tokens import LiveToken, User
 from reconciler.errors import ExitCode
 from reconciler.reports import escape
+from reconciler.reports.beside import Averted, Blame
 from reconciler.reports.changes import change_document, facts_of, with_fields
 from reconciler.reports.document import (
     FORMAT_VERSION,
-    Averted,
     Change,
     Gap,
     Plan,
@@ -144,10 +145,21 @@ def drift_document(plan: Made, found: Sequence[tuple[str, Change]]) -> dict[str,
     }
 
 
-def drifted(plan: Made) -> list[tuple[str, Change]]:
-    """Every change that is drift, with its class."""
-    found = ((drift_of(change), change) for change in plan.changes)
-    return [(kind.value, change_document(change, plan)) for kind, change in found if kind]
+def drifted(
+    plan: Made, asked: Collection[DriftClass] = (), deeds: Sequence[Deed] = ()
+) -> list[tuple[str, Change]]:
+    """Every change that is drift, with its class, and who may be behind it."""
+    found = []
+    for change in plan.changes:
+        if kind := drift_of(change, asked):
+            shown, deed = change_document(change, plan), deed_behind(change, deeds)
+            found.append((kind.value, {**shown, "blame": blame_document(deed)} if deed else shown))
+    return found
+
+
+def blame_document(deed: Deed) -> Blame:
+    """One event of the audit log."""
+    return {"act": deed.act.value, "by": deed.by, "user": deed.by_id, "at": instant(deed.at)}
 
 
 def tokens_document(tokens: Iterable[Token], now: datetime) -> dict[str, object]:

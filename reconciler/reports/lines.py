@@ -156,7 +156,16 @@ def details(change: Change, now: datetime) -> list[str]:
 
 def particulars(change: Change, now: datetime) -> list[str]:
     """What a reader wants to know of a change that is not about to be carried out."""
-    return details(change, now) if change["action"] == "unmanaged" else []
+    told = details(change, now) if change["action"] == "unmanaged" else []
+    return [*told, *_blamed(change)]
+
+
+def _blamed(change: Change) -> Iterator[str]:
+    if "blame" in change:
+        blame = change["blame"]
+        what = "last deletion" if blame["act"] == "deleted" else "created"
+        when = f"{moment(blame['at']):%Y-%m-%d %H:%M} UTC"
+        yield f"audit log: {what} under this name {when} by {blame['by']}"
 
 
 def _old(before: Facts, old: Old | None) -> Iterable[str]:

@@ -38,6 +38,7 @@ from reconciler.core.world import BY_HAND, World
 A = token("t" * 20, "a")
 B = token("u" * 20, "b")
 OLD = token("o" * 20, "a", age={"days": 70})
+OVER = token("e" * 20, "a", age={"days": 100})
 REF = TokenRef(OLD.user, OLD.id)
 SUCCEEDED = receipt(A, predecessors=(REF,))
 OTHER = SetName("other")
@@ -56,6 +57,7 @@ def after(**kw: Any) -> World:
 CASES: dict[Reason, tuple[World, str]] = {
     Reason.NEW: (world([spec("a")]), "create"),
     Reason.STALE: (world([spec("a")], [B], held(A, B)), "create"),
+    Reason.LAPSED: (world([spec("a")], [OVER], held(OVER)), "create"),
     Reason.MISSING: (
         world(
             [spec("a", places=(place("a"), place("a", "two")))],

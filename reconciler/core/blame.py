@@ -1,0 +1,68 @@
+"""Who may have moved the world: what the audit log says under the same name, and never more than it proves.
+
+An event names a token's owner and its name, never its id (netbird-api.md §1.3). So it is told as what
+it is: the last deletion under this name, or a creation under this name at that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from reconciler.core.changes import Change, Create
+from reconciler.core.subjects import token_of, user_of
+from reconciler.core.tokens import UserId
+
+_MOMENT: Final = timedelta(minutes=1)
+"""So far apart the server may write a token and the event of it."""
+
+
+class Act(StrEnum):
+    """What was done."""
+
+    CREATED = "created"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One event of the audit log about a token.
+
+    Attributes:
+        owner: Whose token it was.
+        by: Who did it, as people know them; the id where the log has no more.
+        at: UTC.
+    """
+
+    act: Act
+    owner: UserId
+    token_name: str
+    by: str
+    by_id: UserId
+    at: datetime
+
+
+def deed_behind(change: Change, deeds: Sequence[Deed]) -> Deed | None:
+    """The newest event that fits what differs; None where the log tells of nothing of the kind."""
+    live, user = token_of(change), user_of(change)
+    if live is not None:
+        fitting = (
+            deed
+            for deed in deeds
+            if deed.act is Act.CREATED
+            and (deed.owner, deed.token_name) == (live.user, live.name)
+            and abs(deed.at - live.created_at) <= _MOMENT
+        )
+    elif isinstance(change, Create):
+        fitting = (
+            deed
+            for deed in deeds
+            if deed.act is Act.DELETED
+            and (deed.owner, deed.token_name) == (user, change.spec.live_name)
+        )
+    else:
+        return None
+    return max(fitting, key=lambda deed: deed.at, default=None)
