@@ -70,6 +70,7 @@ class SinkType:
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "age": "reconciler.sinks.sealed.age",
+    "exec": "reconciler.sinks.exec",
     "file": "reconciler.sinks.file",
     "github": "reconciler.sinks.github",
     "gitlab": "reconciler.sinks.gitlab",

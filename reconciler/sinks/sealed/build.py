@@ -42,7 +42,7 @@ def store_of(options: Options, around: Surroundings) -> Identity:
     said = options.get("git")
     if not isinstance(said, Mapping):
         return ("folder", *path.parts)
-    return ("branch", *(str(said.get(part, "")) for part in ("remote", "branch")), *path.parts)
+    return ("branch", _remote(said), _branch(said), *path.parts)
 
 
 def _files(folder: Path, options: Options, around: Surroundings) -> Files:
@@ -54,10 +54,18 @@ def _files(folder: Path, options: Options, around: Surroundings) -> Files:
         folder,
         Git.of(
             around.base,
-            remote=str(said.get("remote", "origin")),
-            branch=str(said.get("branch", "main")),
+            remote=_remote(said),
+            branch=_branch(said),
             author=str(said.get("author", "netbird-tokens <netbird-tokens@localhost>")),
             env=seen_by_child(around, said),
         ),
         str(said.get("note", "")),
     )
+
+
+def _remote(said: Mapping[str, object]) -> str:
+    return str(said.get("remote", "origin"))
+
+
+def _branch(said: Mapping[str, object]) -> str:
+    return str(said.get("branch", "main"))
