@@ -29,6 +29,7 @@ from reconciler.errors import (
     Unauthenticated,
     Unavailable,
     Uncertain,
+    Unwritten,
 )
 from reconciler.transaction import Ports, mint
 
@@ -52,6 +53,10 @@ def _silent(_: Result) -> None:
     return None
 
 
+def _unasked(_: Effect) -> None:
+    return None
+
+
 def _never() -> bool:
     return False
 
@@ -62,6 +67,8 @@ class Engine:
     Attributes:
         tell: Called with every result as it comes, one at a time.
         stopped: Asked before an effect is started; True lets what is in flight finish, no more.
+        begin: Called before an effect may change anything, by several threads. Where it raises Unwritten,
+            that effect and all later ones change nothing.
     """
 
     def __init__(
@@ -70,11 +77,13 @@ class Engine:
         tell: Callable[[Result], None] = _silent,
         stopped: Callable[[], bool] = _never,
         concurrency: int = CONCURRENCY,
+        begin: Callable[[Effect], None] = _unasked,
     ) -> None:
         self._ports = ports
         self._tell = tell
         self._stopped = stopped
         self._concurrency = concurrency
+        self._begin = begin
         self._lock = Lock()
         self._halt = ""
         self._failures = 0
@@ -124,6 +133,7 @@ class Engine:
 
     def _carry_out(self, effect: Effect) -> Result:
         try:
+            self._begin(effect)
             result = self._dispatch(effect)
         except NetbirdTokensError as error:
             result = _ended_by(effect, error)
@@ -137,6 +147,8 @@ class Engine:
     def _note(self, error: NetbirdTokensError) -> None:
         if isinstance(error, Unauthenticated):
             self._halt = "not started: our credential was refused"
+        elif isinstance(error, Unwritten):
+            self._halt = f"not started: {error.message}"
         elif isinstance(error, Unavailable | Uncertain):
             self._failures += 1
             if self._failures >= _PATIENCE:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,3 +31,42 @@ class Surroundings:
     def for_child(self, more: Collection[str] = ()) -> dict[str, str]:
         """The environment of a program that we run; `more` are names that the config lists."""
         return {name: self.env[name] for name in (*INHERITED, *more) if name in self.env}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The run of a CI system that we are part of, as its variables say; all empty outside of one.
+
+    Attributes:
+        actor: Who set it off.
+        url: Its page.
+        commit: What it checked out.
+        root: The folder of the repository on this machine.
+    """
+
+    actor: str = ""
+    url: str = ""
+    commit: str = ""
+    root: str = ""
+
+
+def job_of(env: Mapping[str, str]) -> Job:
+    """GitHub's job, or GitLab's. Anybody may have set these variables: shown, never judged."""
+    if env.get("GITHUB_RUN_ID"):
+        where = [env.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY")]
+        url = "/".join([*where, "actions/runs", env["GITHUB_RUN_ID"]])
+        names = ("GITHUB_ACTOR", "GITHUB_SHA", "GITHUB_WORKSPACE")
+    else:
+        url = env.get("CI_JOB_URL", "")
+        names = ("GITLAB_USER_LOGIN", "CI_COMMIT_SHA", "CI_PROJECT_DIR")
+    actor, commit, root = (env.get(name, "") for name in names)
+    return Job(actor, url, commit, root)
+
+
+def who_runs() -> str:
+    """User and host of this process."""
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = f"uid {os.geteuid()}"
+    return f"{user}@{socket.gethostname()}"

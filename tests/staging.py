@@ -139,7 +139,9 @@ def staged(
     credential = emulator.issue(us, "bootstrap", days=365)
     folder.mkdir(mode=0o700)
     monkeypatch.chdir(folder)
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "NETBIRD_API_TOKEN", "NETBIRD_API_URL"):
+    ours = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "NETBIRD_API_TOKEN", "NETBIRD_API_URL")
+    ci = [f"GITHUB_{name}" for name in ("ACTIONS", "RUN_ID", "OUTPUT", "STEP_SUMMARY")]
+    for name in (*ours, *ci, "CI_JOB_URL"):
         monkeypatch.delenv(name, raising=False)
     with serve(emulator) as url:
         monkeypatch.setenv("NB_PAT", credential)

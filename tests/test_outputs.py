@@ -1,9 +1,13 @@
-"""What people see, word for word: each output against its file in `golden/` (`make golden` writes them)."""
+"""What people and programs see, word for word: each output against its file in `golden/`.
+
+`make golden` writes them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +15,7 @@ import pytest
 from gallery import GOLDEN, check, fill
 from staging import Stage, staged
 
+from reconciler import __version__
 from reconciler.emulator import Clock
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -35,6 +40,18 @@ SHOWN = {
     "inspect.md": ("inspect", "--format", "markdown"),
     "import.yaml": ("import", "--user-id", "ci-bot"),
     "explain.txt": ("explain",),
+}
+
+
+REPORTED = {
+    "formats/plan.junit.xml": ("plan", "junit"),
+    "formats/plan.gitlab.json": ("plan", "gitlab"),
+    "formats/plan.output": ("plan", "github-output"),
+    "formats/plan.events.ndjson": ("plan", "events"),
+    "formats/plan.annotations": ("plan", ""),
+    "formats/drift.junit.xml": ("drift", "junit"),
+    "formats/drift.prom": ("drift", "prometheus"),
+    "formats/validate.codequality.json": ("validate", "gitlab-codequality"),
 }
 
 
@@ -70,14 +87,29 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         for name, argv in SHOWN.items():
             patch.setenv("COLUMNS", "80" if "-80" in name else "100")
             found[name] = stage.run(*_with_id(argv, stage)).out
+        found |= {name: _reported(stage, *what) for name, what in REPORTED.items()}
     return found
+
+
+def _reported(stage: Stage, command: str, form: str) -> str:
+    """A report file, or what GitHub is told; without this machine's clock."""
+    if not form:
+        said = stage.run(command, "--ci", "github").err
+        return "".join(f"{line}\n" for line in said.splitlines() if line.startswith("::"))
+    path = stage.folder / "report"
+    path.unlink(missing_ok=True)
+    if command == "validate":
+        stage.tokens_file("{name: a, expries_in: 3}", "{name: b, expires_on: 2020-01-01}")
+    stage.run(command, "--report", f"{form}={path}")
+    text = re.sub(r"(last_[a-z]+_timestamp_seconds\S*) \d+", r"\1 0", path.read_text("utf-8"))
+    return re.sub(r'"at": "[^"]*"', '"at": "…"', text).replace(__version__, "…")
 
 
 def _with_id(argv: tuple[str, ...], stage: Stage) -> list[str]:
     return [*argv, stage.live()["terraform"][0]] if argv[0] == "inspect" else list(argv)
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", [*SHOWN, *REPORTED])
 def test_what_people_see(outputs: dict[str, str], name: str) -> None:
     check(name, outputs[name])
 
@@ -97,6 +129,6 @@ def test_forty_unmanaged_tokens_are_one_line_and_all_there_in_full(outputs: dict
 
 
 def test_every_golden_file_is_drawn() -> None:
-    drawn = SHOWN.keys() | {f"runs/{path.name}" for path in (GOLDEN / "runs").iterdir()}
+    drawn = SHOWN.keys() | REPORTED.keys() | {f"runs/{path.name}" for path in (GOLDEN / "runs").iterdir()}
     kept = {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*") if path.is_file()}
     assert kept == drawn

@@ -14,7 +14,7 @@ from staging import Stage
 from test_documents import check
 from worlds import held, receipt, spec, stored, token, tombstone, world
 
-from reconciler.commands.everyday import plan_renderers
+from reconciler.commands.renderings import of_plan
 from reconciler.commands.saved import read, sealed
 from reconciler.core.planner import make_plan
 from reconciler.core.tokens import Unread, UserId
@@ -161,7 +161,7 @@ def test_no_edit_of_a_plan_does_harm(tmp_path: Path) -> None:
                 refused += 1
                 continue
             shown += 1
-            for form, render in plan_renderers(found, lambda found=found: found, saved=True).items():
+            for form, render in of_plan(found, lambda found=found: found, saved=True).items():
                 is_harmless(render(Style(detail=Detail.FULL)), form)
     assert shown > 300
     assert refused > 300

@@ -11,7 +11,7 @@ from reconciler import __version__
 from reconciler.cli import options
 from reconciler.cli.help import Command
 
-SCHEMAS: Final = ("tokenset", "config", "plan", "report", "drift", "tokens", "snapshot")
+SCHEMAS: Final = ("tokenset", "config", "plan", "report", "drift", "tokens", "snapshot", "events")
 
 
 @click.command(cls=Command, example="netbird-tokens snapshot --out snapshot.json")

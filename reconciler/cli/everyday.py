@@ -14,7 +14,7 @@ from reconciler.cli.help import Command
 @click.command(cls=Command, example="netbird-tokens plan --detailed-exitcode")
 @options.files
 @options.server
-@options.output
+@options.run_output
 @options.exceptions
 @options.option("--out", type=click.Path(path_type=Path, dir_okay=False),
                 help="Save the plan for `apply PLAN`.")  # fmt: skip
@@ -37,7 +37,7 @@ def plan(out: Path | None, base: str | None, live: Path | None, **values: Any) -
                 type=click.Path(path_type=Path, exists=True, dir_okay=False))  # fmt: skip
 @options.files
 @options.server
-@options.output
+@options.run_output
 @options.exceptions
 @options.option("--approved-change", metavar="ID",
                 help="Carry on only if the file causes this change, and nothing else.")  # fmt: skip
@@ -58,7 +58,7 @@ def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: 
 @click.command(cls=Command, example="netbird-tokens renew --yes")
 @options.files
 @options.server
-@options.output
+@options.run_output
 @options.yes
 @options.wait
 def renew(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
@@ -75,7 +75,7 @@ def renew(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
 @click.argument("rotate", metavar="NAME...", nargs=-1, required=True)
 @options.files
 @options.server
-@options.output
+@options.run_output
 @options.option("--reason", required=True, help="Why; stands in the plan and the report.")
 @options.option("--compromised", is_flag=True,
                 help="Revoke the old token as soon as the new secret is stored.")  # fmt: skip
@@ -95,7 +95,7 @@ def rotate(yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
 @click.command(cls=Command, example="netbird-tokens drift --blame")
 @options.files
 @options.server
-@options.output
+@options.run_output
 @options.option("--fail-on", metavar="CLASS,...",
                 help="Exit 2 for these classes alone. Default: all but `due`.")  # fmt: skip
 @options.option("--blame", is_flag=True, help="Add what the audit log says: who and when.")
@@ -114,7 +114,7 @@ def drift(fail_on: str | None, blame: bool, **values: Any) -> int:  # noqa: FBT0
 @click.command(cls=Command, example="netbird-tokens status")
 @options.files
 @options.server
-@options.output
+@options.run_output
 def status(**values: Any) -> int:
     """Show every token: days left, next renewal, last use."""
     from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light

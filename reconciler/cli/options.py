@@ -17,12 +17,16 @@ from reconciler.cli.help import Option
 if TYPE_CHECKING:
     from reconciler.commands.asked import Asked
     from reconciler.commands.desk import Desk
-    from reconciler.commands.output import Output
+    from reconciler.commands.output import Output, Report
     from reconciler.reports.style import Style
     from reconciler.wiring import Parts
 
 _F = TypeVar("_F", bound=Callable[..., object])
 FORMATS: Final = ("text", "json", "markdown")
+RUN_FORMATS: Final = (
+    "events", "github-output", "gitlab", "gitlab-codequality", "junit", "prometheus",
+)  # fmt: skip
+"""Of commands that make or check a plan; `reports.formats` has them."""
 _NARROWEST: Final = 60
 
 
@@ -67,15 +71,29 @@ colour: Final = option(
     "--color", "colour", type=click.Choice(("auto", "always", "never")), default="auto",
     show_default=True, section=_OUTPUT, help="NO_COLOR and FORCE_COLOR are honoured.",
 )  # fmt: skip
-output: Final = stacked(
-    option("--format", type=click.Choice(FORMATS), default="text", show_default=True,
-           section=_OUTPUT, help="What goes to stdout; everything else goes to stderr."),
+_report: Final = option(
+    "--report", multiple=True, metavar="FORMAT=FILE", section=_OUTPUT,
+    help="Write the result to a file, too, as in --report json=out.json. Repeatable.",
+)  # fmt: skip
+_run_report: Final = stacked(
     option("--report", multiple=True, metavar="FORMAT=FILE", section=_OUTPUT,
-           help="Write the result to a file, too, as in --report json=out.json. Repeatable."),
+           help="Write a report to a file, too: text, json, markdown, " + ", ".join(RUN_FORMATS)
+           + ". Repeatable."),
+    option("--ci", type=click.Choice(("auto", "github", "none")), default="auto", show_default=True,
+           section=_OUTPUT, help="Whether GitHub is told of problems line by line, and of counts."),
+)  # fmt: skip
+_format: Final = option(
+    "--format", type=click.Choice(FORMATS), default="text", show_default=True, section=_OUTPUT,
+    help="What goes to stdout; everything else goes to stderr.",
+)  # fmt: skip
+_look: Final = stacked(
     colour,
     option("-v", "--verbose", is_flag=True, section=_OUTPUT,
            help="Show everything, also what is in order."),
 )  # fmt: skip
+output: Final = stacked(_format, _report, _look)
+run_output: Final = stacked(_format, _run_report, _look)
+only_reports: Final = _run_report
 yes: Final = option("-y", "--yes", is_flag=True, help="Do not ask.")
 wait: Final = option(
     "--lock-timeout", type=click.FloatRange(0), default=0.0, metavar="SECONDS",
@@ -106,21 +124,51 @@ def parts_of(values: dict[str, Any]) -> Parts:
 
 
 def output_of(values: dict[str, Any]) -> Output:
-    """How to show results."""
-    from reconciler.commands.output import Output, Report  # noqa: PLC0415 - see parts_of
+    """How to show results; for commands without `--ci`, in the three formats that all have."""
+    from reconciler.commands.output import Output, rooted  # noqa: PLC0415 - see parts_of
     from reconciler.reports.style import Detail  # noqa: PLC0415 - same
+    from reconciler.surroundings import job_of  # noqa: PLC0415 - same
 
-    reports = []
-    for each in values.pop("report"):
-        kind, found, path = each.partition("=")
-        if not found or kind not in FORMATS:
+    ci = values.pop("ci", None)
+    github = ci == "github" or (ci == "auto" and os.environ.get("GITHUB_ACTIONS") == "true")
+    wanted = _wanted(values.pop("report"), FORMATS if ci is None else FORMATS + RUN_FORMATS)
+    detail = Detail.FULL if values.pop("verbose", False) else Detail.BRIEF
+    style = replace(style_of(values.pop("colour", "never")), detail=detail)
+    return Output(
+        format=values.pop("format", "text"),
+        reports=_reports(wanted, github=github),
+        style=style,
+        events=tuple(path for kind, path in wanted if kind == "events"),
+        annotates=github,
+        place=rooted(job_of(os.environ).root),
+    )
+
+
+def _wanted(written: tuple[str, ...], formats: tuple[str, ...]) -> list[tuple[str, Path]]:
+    found = []
+    for each in written:
+        kind, sign, path = each.partition("=")
+        if not sign or not path or kind not in formats:
             raise click.UsageError(
-                f"--report takes FORMAT=FILE, FORMAT one of {', '.join(FORMATS)}"
+                f"--report takes FORMAT=FILE, FORMAT one of {', '.join(formats)}"
             )
-        reports.append(Report(kind, Path(path)))
-    detail = Detail.FULL if values.pop("verbose") else Detail.BRIEF
-    style = replace(style_of(values.pop("colour")), detail=detail)
-    return Output(values.pop("format"), tuple(reports), style)
+        found.append((kind, Path(path)))
+    return found
+
+
+def _reports(wanted: list[tuple[str, Path]], *, github: bool) -> tuple[Report, ...]:
+    """The files to write at the end. What GitHub gives every step of a job is added to."""
+    from reconciler.commands.output import Report  # noqa: PLC0415 - see parts_of
+
+    outputs, summary = (os.environ.get(f"GITHUB_{n}", "") for n in ("OUTPUT", "STEP_SUMMARY"))
+    if github and outputs and Path(outputs) not in (path for _, path in wanted):
+        wanted = [*wanted, ("github-output", Path(outputs))]
+    given = [os.path.realpath(path) for path in (outputs, summary) if path]
+    return tuple(
+        Report(kind, path, appends=kind == "github-output" or os.path.realpath(path) in given)
+        for kind, path in wanted
+        if kind != "events"
+    )
 
 
 def style_of(colour: str) -> Style:

@@ -25,11 +25,13 @@ def init(folder: Path) -> int:
 @click.command(cls=Command, example="netbird-tokens validate -f tokens.yaml")
 @options.files
 @options.config
+@options.only_reports
 def validate(**values: Any) -> int:
     """Check the files offline: schema, meaning, pasted secrets."""
     from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
 
-    return setup.validate(options.parts_of(values), options.desk())
+    parts, output = options.parts_of(values), options.output_of(values)
+    return setup.validate(parts, options.desk(), output)
 
 
 @click.command(

@@ -1,19 +1,23 @@
 """Where a command speaks and listens: results to stdout, everything else to stderr.
 
-What is said here may quote anybody, so all of it passes `escape.harmless`.
+What is said here may quote anybody, so all of it passes `escape.harmless`; what `annotate` says is
+made by `reports.github` alone.
 """
 
 from __future__ import annotations
 
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from reconciler.errors import Unconfirmed
+from reconciler.reports import github
 from reconciler.reports.escape import harmless
+from reconciler.reports.findings import Finding
+from reconciler.reports.formats import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,14 @@ class Desk:
     def note(self, text: str) -> None:
         """Say something about the run."""
         self._write(self.err, harmless(text))
+
+    def annotate(self, found: Sequence[Finding], place: Place) -> None:
+        """Say to GitHub what is wrong where: the one thing that is meant to command a CI system.
+
+        On stderr, which the runner heeds, too: stdout may be one document.
+        """
+        for command in github.commands(found, place):
+            self._write(self.err, command)
 
     @staticmethod
     def _write(stream: TextIO, text: str) -> None:

@@ -8,16 +8,18 @@ from typing import Final
 
 from reconciler.api.service import HttpTokenReader
 from reconciler.api.wire import Event
+from reconciler.commands import renderings
 from reconciler.commands.desk import Desk
-from reconciler.commands.everyday import after_gaps, remark, warn
-from reconciler.commands.output import Output, Renderers, publish
+from reconciler.commands.everyday import remark, warn
+from reconciler.commands.output import Output
 from reconciler.commands.progress import waiting
+from reconciler.commands.record import Look, Record, viewed
 from reconciler.core.blame import Act, Deed
 from reconciler.core.drift import DriftClass
 from reconciler.core.planner import make_plan
 from reconciler.core.tokens import UserId
 from reconciler.errors import ApiError, ExitCode, UsageError
-from reconciler.reports import json, tables, text
+from reconciler.reports import json
 from reconciler.source.guess import closest
 from reconciler.wiring import Parts
 
@@ -50,23 +52,22 @@ def classes(written: str) -> tuple[DriftClass, ...]:
 
 def drift(parts: Parts, desk: Desk, output: Output, alarm: Alarm) -> ExitCode:
     """Say what differs behind the file's back. Sends GETs only."""
-    output.check()
-    warn(parts, desk)
-    with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
-        world = parts.look(api)
-        deeds = _deeds(api, desk) if alarm.blame else []
-    remark(parts, desk, world)
-    plan = make_plan(world)
-    found = json.drifted(plan, alarm.classes, deeds)
-    shown = json.plan_document(plan)
-    renderers: Renderers = {
-        "text": lambda style: text.drift(found, shown, style),
-        "json": lambda _: json.dumps(json.drift_document(plan, found)),
-        "markdown": lambda style: after_gaps(shown, tables.drift(found, shown, style)),
-    }
-    alarming = any(kind in alarm.classes for kind, _ in found)
-    code = ExitCode.DIFFERENCES if alarming else ExitCode.OK
-    return publish(desk, renderers, output, code if plan.complete else ExitCode.ERROR)
+    record = Record("drift", desk, output)
+
+    def work() -> Look:
+        warn(parts, record)
+        with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
+            world = parts.look(api)
+            deeds = _deeds(api, desk) if alarm.blame else []
+        remark(parts, desk, world)
+        plan = make_plan(world)
+        found = json.drifted(plan, alarm.classes, deeds)
+        alarming = any(kind in alarm.classes for kind, _ in found)
+        code = ExitCode.DIFFERENCES if alarming else ExitCode.OK
+        shown = renderings.of_drift(plan, record.planned(plan), found)
+        return Look(shown, code if plan.complete else ExitCode.ERROR)
+
+    return viewed(record, work)
 
 
 def _deeds(api: HttpTokenReader, desk: Desk) -> Sequence[Deed]:

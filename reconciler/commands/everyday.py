@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from reconciler.commands import approval, saved, verdict
+from reconciler.commands import approval, renderings, saved, verdict
 from reconciler.commands.asked import NOTHING, Asked, decided
 from reconciler.commands.desk import Desk
 from reconciler.commands.hooks import Calls, left_for, named
-from reconciler.commands.output import Output, Renderers, publish, write
+from reconciler.commands.output import Output, write
 from reconciler.commands.progress import waiting
-from reconciler.commands.record import Record, recorded
+from reconciler.commands.record import Look, Record, recorded, viewed
 from reconciler.commands.run import carry_out
 from reconciler.commands.view import view
 from reconciler.core.changes import Change, Create, Register, Renew
@@ -24,9 +24,8 @@ from reconciler.core.reasons import Reason
 from reconciler.core.subjects import address_of
 from reconciler.core.world import Requests, World
 from reconciler.errors import ExitCode, GuardStop, PlanMismatch
-from reconciler.reports import document, json, markdown, tables, text
-from reconciler.reports.lines import ago
-from reconciler.reports.tables import Table
+from reconciler.reports import document, json, text
+from reconciler.reports.ages import ago
 from reconciler.source.problems import told
 from reconciler.wiring import Parts
 
@@ -56,60 +55,47 @@ def plan(parts: Parts, desk: Desk, output: Output, asked: Asked, wish: Wish) -> 
     """Say what apply would do. Sends GETs only; none with a snapshot."""
     out = wish.out
     output.check(*([out] if out else []))
-    warn(parts, desk)
-    seen = view(parts, desk, wish.live, wish.base)
-    calls = remark(parts, desk, seen.world)
-    found, _ = decided(seen.world, asked, desk.note)
-    shown = json.plan_beside(found, seen.base) if seen.base else json.plan_document(found)
+    record = Record("plan", desk, output)
 
-    def whole() -> document.Plan:
-        full = json.detailed(shown)
-        return full if out is None else saved.sealed(full)
+    def work() -> Look:
+        warn(parts, record)
+        seen = view(parts, desk, wish.live, wish.base)
+        calls = remark(parts, desk, seen.world)
+        found, _ = decided(seen.world, asked, desk.note)
+        shown = record.planned(found, seen.base)
 
-    renderers = plan_renderers(shown, whole, saved=out is not None)
-    judged = verdict.of_plan(found, detailed=wish.detailed, calls=bool(calls.earlier))
-    code = publish(desk, renderers, output, judged)
+        def whole() -> document.Plan:
+            full = json.detailed(shown)
+            return full if out is None else saved.sealed(full)
+
+        def after() -> None:
+            if out is not None:
+                write(out, json.dumps(whole()))
+            if found.effects and not found.is_past:
+                _say_next(desk, out)
+
+        code = verdict.of_plan(found, detailed=wish.detailed, calls=bool(calls.earlier))
+        return Look(renderings.of_plan(shown, whole, saved=out is not None), code, after)
+
+    return viewed(record, work)
+
+
+def _say_next(desk: Desk, out: Path | None) -> None:
     if out is not None:
-        write(out, json.dumps(whole()))
-    if found.is_past:
-        return code
-    if out is not None and found.effects:
         desk.note(f"next: `netbird-tokens apply {out}` carries out exactly this, or nothing")
-    elif desk.interactive and found.effects:
+    elif desk.interactive:
         desk.note("next: `netbird-tokens apply` carries it out, after a question")
-    return code
-
-
-def plan_renderers(
-    found: document.Plan, whole: Callable[[], document.Plan], *, saved: bool
-) -> Renderers:
-    """A plan in every format, just made or read from a file; `whole` is what machines get."""
-    return {
-        "text": lambda style: text.plan(found, style, saved=saved),
-        "json": lambda _: json.dumps(whole()),
-        "markdown": lambda _: markdown.plan(found, saved=saved),
-    }
 
 
 def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """One table of what is wanted, what is live and what the sinks hold. Sends GETs only."""
-    output.check()
-    found = _look(parts, desk)
-    shown = json.plan_document(found)
-    renderers: Renderers = {
-        "text": lambda style: "\n\n".join(
-            [*text.gaps(shown, style), tables.status(shown, style).text(style)]
-        ),
-        "json": lambda _: json.dumps(json.detailed(shown)),
-        "markdown": lambda style: after_gaps(shown, tables.status(shown, style)),
-    }
-    code = ExitCode.OK if found.complete else ExitCode.ERROR
-    return publish(desk, renderers, output, code)
+    record = Record("status", desk, output)
 
+    def work() -> Look:
+        found, shown = _look(parts, record)
+        return Look(renderings.of_status(shown), ExitCode.OK if found.complete else ExitCode.ERROR)
 
-def after_gaps(found: document.Plan, table: Table) -> str:
-    """A table as Markdown, after what could not be looked at."""
-    return "".join(f"{gap}\n\n" for gap in markdown.gaps(found)).lstrip("\n") + table.markdown()
+    return viewed(record, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +158,15 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
     record = Record(choice.command, desk, output)
 
     def work() -> ExitCode:
-        warn(parts, desk)
+        warn(parts, record)
         with parts.lock(choice.command, desk.note) as let_go, parts.writer() as api:
             with waiting(desk, "reading tokens and sinks"):
                 world = parts.look(api)
             calls = remark(parts, desk, world)
             whole, requests = decided(world, asked, desk.note)
             record.plan = whole
-            found = record.plan = choice.of(whole, requests)
-            record.say(text.plan(record.document(found), output.style))
+            found = choice.of(whole, requests)
+            record.say(text.plan(record.planned(found), output.style))
             _stop(found)
             if not found.effects and not calls.earlier:
                 return verdict.of_view(found)
@@ -209,12 +195,14 @@ def _stop(found: Plan) -> None:
         raise GuardStop(f"guard {first.id}: {first.text}; nothing was changed", hint=first.hint)
 
 
-def _look(parts: Parts, desk: Desk) -> Plan:
-    warn(parts, desk)
+def _look(parts: Parts, record: Record) -> tuple[Plan, document.Plan]:
+    desk = record.desk
+    warn(parts, record)
     with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
         world = parts.look(api)
     remark(parts, desk, world)
-    return make_plan(world)
+    found = make_plan(world)
+    return found, record.planned(found)
 
 
 def remark(parts: Parts, desk: Desk, world: World) -> Calls:
@@ -235,7 +223,8 @@ def _question(found: Plan, calls: Calls) -> str:
     return f"{question[0].upper()}{question[1:]}?"
 
 
-def warn(parts: Parts, desk: Desk) -> None:
-    """Say what is odd about the files."""
-    for problem in told(parts.loaded.warnings):
-        desk.note(problem)
+def warn(parts: Parts, record: Record) -> None:
+    """Say what is odd about the files, and keep it."""
+    record.warnings = tuple(parts.loaded.warnings)
+    for problem in told(record.warnings):
+        record.desk.note(problem)

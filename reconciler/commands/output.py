@@ -11,6 +11,8 @@ from pathlib import Path
 from reconciler.commands.desk import Desk
 from reconciler.errors import ExitCode, Unwritten, UsageError
 from reconciler.reports.escape import harmless, terminal
+from reconciler.reports.formats import MERGED, MODES, Place
+from reconciler.reports.github import as_given
 from reconciler.reports.style import Style
 
 Renderers = Mapping[str, Callable[[Style], str]]
@@ -19,19 +21,33 @@ Renderers = Mapping[str, Callable[[Style], str]]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`--report FORMAT=PATH`."""
+    """`--report FORMAT=PATH`.
+
+    Attributes:
+        appends: Whether others write to this file, too, so that it is added to.
+    """
 
     format: str
     path: Path
+    appends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How results are shown: `--format`, `--report`, and the style of text."""
+    """How results are shown: `--format`, `--report`, `--ci`, and the style of text.
+
+    Attributes:
+        events: Files that are written while a run goes on.
+        annotates: Whether GitHub reads what we say, and shall be told what is wrong in which line.
+        place: How a file is called from the root of the repository.
+    """
 
     format: str = "text"
     reports: tuple[Report, ...] = ()
     style: Style = field(default_factory=Style)
+    events: tuple[Path, ...] = ()
+    annotates: bool = False
+    place: Place = as_given
 
     @property
     def is_text(self) -> bool:
@@ -43,8 +59,9 @@ class Output:
 
         Raises UsageError. What a disk, a mount or a reader will refuse later, nobody can know now.
         """
-        for path in (*(report.path for report in self.reports), *others):
-            if not _is_writable(path):
+        appended = [report.path for report in self.reports if report.appends]
+        for path in (*(report.path for report in self.reports), *self.events, *others):
+            if not _is_writable(path) or (path in appended and not _may_append(path)):
                 raise UsageError(
                     f"{path} cannot be written; nothing was done",
                     hint="name a file in a folder that is there and that you can write to",
@@ -66,10 +83,19 @@ def save(reports: Iterable[Report], renderers: Renderers, style: Style) -> list[
     lost = []
     for report in reports:
         try:
-            write(report.path, renderers[report.format](style.plain()))
+            _save(report, renderers[report.format](style.plain()))
         except Unwritten as error:
             lost.append(error)
     return lost
+
+
+def _save(report: Report, content: str) -> None:
+    if report.appends:
+        _append(report.path, harmless(content))
+        return
+    if merge := MERGED.get(report.format):
+        content = merge(_before(report.path), content)
+    write(report.path, content, MODES.get(report.format))
 
 
 def complain(desk: Desk, lost: Sequence[Unwritten], code: ExitCode) -> ExitCode:
@@ -79,23 +105,59 @@ def complain(desk: Desk, lost: Sequence[Unwritten], code: ExitCode) -> ExitCode:
     return code or (ExitCode.ERROR if lost else ExitCode.OK)
 
 
-def write(path: Path, content: str) -> None:
+def write(path: Path, content: str, mode: int | None = None) -> None:
     """Replace a file as a whole, so that nobody ever sees half of it; what is no file is written to.
 
-    A symbolic link stays, and the file that it leads to is replaced. Raises Unwritten.
+    A symbolic link stays, and the file that it leads to is replaced. Without a `mode` the file keeps
+    its own, or gets the usual one. Raises Unwritten.
     """
     content = harmless(content)
+    if is_stream(path):
+        _append(path, content)
+        return
     try:
-        if is_stream(path):
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "w", encoding="utf-8") as end:
-                end.write(content)
-        else:
-            _replace(_target(path), content)
+        _replace(_target(path), content, mode)
     except OSError as error:
-        raise Unwritten(
-            f"{path} was not written: {error.strerror}",
-            hint="mend that, or name another file; what was done is said above",
-        ) from None
+        raise _unwritten(path, error) from None
+
+
+def _append(path: Path, content: str) -> None:
+    """Add to a file, on a line of its own, or write to what is none."""
+    try:
+        create = 0 if is_stream(path) else os.O_CREAT
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | create, 0o666), "wb") as end:
+            last = _before(path)[-1:] if create else ""
+            between = "" if last in ("", "\n") else "\n"
+            end.write((between + content).encode())
+    except OSError as error:
+        raise _unwritten(path, error) from None
+
+
+def _before(path: Path) -> str:
+    """What a file holds; nothing where it is none, or cannot be read."""
+    if not path.is_file():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _unwritten(path: Path, error: OSError) -> Unwritten:
+    return Unwritten(
+        f"{path} was not written: {error.strerror}",
+        hint="mend that, or name another file; what was done is said above",
+    )
+
+
+def rooted(root: str) -> Place:
+    """How files of the working directory are called from the folder of a repository, if in it."""
+
+    def place(file: str) -> str:
+        found = os.path.relpath(os.path.realpath(file), os.path.realpath(root)) if root else file
+        return file if found.startswith("..") else found
+
+    return place
 
 
 def is_stream(path: Path) -> bool:
@@ -124,8 +186,13 @@ def _is_writable(path: Path) -> bool:
         return False
 
 
-def _replace(target: Path, content: str) -> None:
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+def _may_append(path: Path) -> bool:
+    return not path.exists() or os.access(path, os.W_OK)
+
+
+def _replace(target: Path, content: str, mode: int | None) -> None:
+    if mode is None:
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=target.parent, prefix=".netbird-tokens-", delete=False
     ) as temporary:

@@ -1,21 +1,35 @@
-"""The record of a run that writes: whatever ends it, exactly one report says what became of it."""
+"""The record of a run: whatever ends it, exactly one report says what became of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
 
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output, Renderers, complain, is_stream, save
+from reconciler.commands.stream import Stream
+from reconciler.core.changes import Effect
+from reconciler.core.comparison import Base
 from reconciler.core.outcome import Outcome, Result, Status
 from reconciler.core.plan import Plan
-from reconciler.errors import ExitCode, InputError, NetbirdTokensError
-from reconciler.reports import document, json, markdown, run_text
-from reconciler.reports.document import Stopped
+from reconciler.core.subjects import action_of, name_of, user_of
+from reconciler.errors import ExitCode, InputError, NetbirdTokensError, Shown, Unwritten
+from reconciler.reports import document, events, github, json, markdown, run_text
+from reconciler.reports.document import Plan as PlanDocument
+from reconciler.reports.ending import Problem as ProblemDocument
+from reconciler.reports.ending import Report, Stopped
+from reconciler.reports.formats import FORMATS
 from reconciler.reports.json import Ending
+from reconciler.reports.lines import WRITING
 from reconciler.signals import Leaving
-from reconciler.source.problems import told
+from reconciler.source.problems import Problem, told
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass
@@ -23,10 +37,12 @@ class Record:
     """What is known of a run at any moment.
 
     Attributes:
-        plan: What it is to carry out; None until it is made.
+        plan: What it is to carry out, or found; None until it is made.
         began: Whether the engine was let loose.
         told: Results as they came.
         outcome: All results, once the engine is done.
+        warnings: What the files should have otherwise.
+        clock: This machine's.
     """
 
     command: str
@@ -36,7 +52,14 @@ class Record:
     began: bool = False
     told: list[Result] = field(default_factory=list)
     outcome: Outcome | None = None
+    warnings: tuple[Shown, ...] = ()
+    clock: Callable[[], datetime] = _utc
     _shown: tuple[Plan, document.Plan] | None = None
+
+    @cached_property
+    def stream(self) -> Stream:
+        """Who wants to hear of the run while it goes on."""
+        return Stream(self.output.events, self.clock)
 
     def document(self, plan: Plan) -> document.Plan:
         """A plan as a document, made once."""
@@ -44,15 +67,32 @@ class Record:
             self._shown = plan, json.plan_document(plan)
         return self._shown[1]
 
+    def planned(self, plan: Plan, base: Base | None = None) -> PlanDocument:
+        """Keep what is to be carried out, or was found; as a document, beside a base if there is one."""
+        self.plan = plan
+        if base is not None:
+            self._shown = plan, json.plan_beside(plan, base)
+        self.stream.tell(events.planned(self.document(plan)))
+        return self.document(plan)
+
     def say(self, text: str) -> None:
         """Tell people what happens; on stdout only where that is for people."""
         (self.desk.show if self.output.is_text else self.desk.note)(text)
 
+    def starts(self, effect: Effect) -> None:
+        """Called before an action may have an effect."""
+        self.stream.tell(events.started(action_of(effect), name_of(effect), user_of(effect)))
+
+    def ends(self, result: Result) -> None:
+        """Called when it has ended, or was passed over."""
+        self.told.append(result)
+        self.stream.tell(events.finished(json.result_document(result)))
+
     def results(self) -> list[Result]:
-        """One for every effect of the plan, in its order."""
+        """One for every effect of the plan, in its order; none of a command that only looks."""
         if self.outcome is not None:
             return list(self.outcome.results)
-        return list(self._without_outcome())
+        return list(self._without_outcome()) if self.command in WRITING else []
 
     def _without_outcome(self) -> Iterator[Result]:
         known = {id(result.effect): result for result in self.told}
@@ -64,10 +104,18 @@ class Record:
             else:
                 yield Result(effect, Status.SKIPPED, "not started")
 
+    def report(self, ending: Ending) -> Report:
+        """All of it, with its end."""
+        plan = self.document(self.plan) if self.plan else None
+        problems = (*_located(self.warnings), *ending.problems)
+        ending = replace(ending, problems=problems)
+        return json.report_document(self.command, plan, self.results(), ending)
+
 
 def recorded(record: Record, work: Callable[[], ExitCode]) -> ExitCode:
     """Do the work and report on it, once, whatever happens; then raise what the work raised."""
     record.output.check()
+    record.stream.begin(record.command)
     try:
         with Leaving(lambda: "", record.desk.note):  # nothing to give back: signals unwind, no more
             code = work()
@@ -79,7 +127,7 @@ def recorded(record: Record, work: Callable[[], ExitCode]) -> ExitCode:
         _report(record, Ending(code, why, interrupted=True))
         raise
     except NetbirdTokensError as error:
-        _report(record, Ending(error.exit_code, _refused(error)))
+        _report(record, refused(error))
         raise
     except Exception as error:
         why = _broken(record, "defect", f"stopped by an unexpected {type(error).__name__}")
@@ -89,10 +137,69 @@ def recorded(record: Record, work: Callable[[], ExitCode]) -> ExitCode:
     return _report(record, Ending(code, interrupted=interrupted))
 
 
-def _refused(error: NetbirdTokensError) -> Stopped:
+def _nothing_more() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a command that only looks has found.
+
+    Attributes:
+        renderers: What is found, in the formats that show it; all others tell of the run.
+        after: Called once it is shown.
+    """
+
+    renderers: Renderers
+    code: ExitCode
+    after: Callable[[], None] = _nothing_more
+
+
+def viewed(record: Record, work: Callable[[], Look]) -> ExitCode:
+    """Do what only looks, show what it found, and write its report files, also where it failed."""
+    record.output.check()
+    record.stream.begin(record.command)
+    desk, output = record.desk, record.output
+    try:
+        look = work()
+    except NetbirdTokensError as error:
+        found = record.report(refused(error))
+        lost = save(output.reports, _formats(record, found), output.style)
+        complain(desk, lost + _finish(record, found), error.exit_code)
+        raise
+    found = record.report(Ending(look.code))
+    renderers = {**_formats(record, found), **look.renderers}
+    desk.show(renderers[output.format](output.style))
+    lost = save(output.reports, renderers, output.style)
+    code = complain(desk, lost + _finish(record, found), look.code)
+    look.after()
+    return code
+
+
+def refused(error: NetbirdTokensError) -> Ending:
+    """The end of a run that an error of ours brought about."""
     problems = list(told(error.problems)) if isinstance(error, InputError) else []
     kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
-    return {"kind": kind, "message": error.message, "hint": error.hint, "problems": problems}
+    why: Stopped = {
+        "kind": kind, "message": error.message, "hint": error.hint, "problems": problems,
+    }  # fmt: skip
+    located = _located(error.problems) if isinstance(error, InputError) else ()
+    return Ending(error.exit_code, why, problems=tuple(located))
+
+
+def _located(problems: Iterable[Shown]) -> Iterator[ProblemDocument]:
+    for each in problems:
+        if isinstance(each, Problem):
+            found = each.guessed()
+            yield {
+                "file": found.where.file,
+                "line": found.where.line,
+                "column": found.where.column,
+                "code": found.code,
+                "severity": found.severity.value,
+                "message": found.message,
+                "fix": found.fix,
+            }
 
 
 def _broken(record: Record, kind: str, what: str) -> Stopped:
@@ -108,23 +215,35 @@ def _report(record: Record, ending: Ending) -> ExitCode:
     desk, output = record.desk, record.output
     streams = [report for report in output.reports if is_stream(report.path)]
     files = [report for report in output.reports if report not in streams]
-    lost = save(files, _renderers(record, ending), output.style)
+    lost = save(files, _formats(record, record.report(ending)), output.style)
     ending = replace(ending, code=ending.code or (ExitCode.ERROR if lost else ExitCode.OK))
-    shown = _renderers(record, ending)
+    found = record.report(ending)
+    shown = _formats(record, found)
     if not output.is_text:
         desk.show(shown[output.format](output.style))
-    elif ending.stopped is None and (last := shown["closing"](output.style)):
+    elif ending.stopped is None and (last := run_text.closing(found, output.style)):
         # people have read the plan and each result; an error follows on stderr
         desk.show(f"\n{last}")
-    return complain(desk, lost + save(streams, shown, output.style), ending.code)
+    lost += save(streams, shown, output.style)
+    return complain(desk, lost + _finish(record, found), ending.code)
 
 
-def _renderers(record: Record, ending: Ending) -> Renderers:
-    plan = record.document(record.plan) if record.plan else None
-    found = json.report_document(record.command, plan, record.results(), ending)
+def _finish(record: Record, found: Report) -> list[Unwritten]:
+    """What is said beside the report: the last event, and to GitHub what is wrong where."""
+    record.stream.tell(events.ended(found))
+    if record.output.annotates:
+        record.desk.annotate(github.annotated(found), record.output.place)
+    return record.stream.end()
+
+
+def _formats(record: Record, found: Report) -> Renderers:
+    now, place = record.clock(), record.output.place
+    others = {
+        name: lambda _, render=render: render(found, place, now) for name, render in FORMATS.items()
+    }
     return {
         "text": lambda style: run_text.report(found, style),
         "json": lambda _: json.dumps(json.detailed_report(found)),
         "markdown": lambda _: markdown.report(found),
-        "closing": lambda style: run_text.closing(found, style),
+        **others,
     }

@@ -33,11 +33,11 @@ def carry_out(
         with counting(record.desk, len(plan.effects)) as ended:
 
             def tell(result: Result) -> None:
-                record.told.append(result)
+                record.ends(result)
                 line = run_text.result_line(json.result_document(result), labels, style)
                 ended(lambda: record.say(line))
 
-            engine = Engine(ports, tell, interrupts.stopped)
+            engine = Engine(ports, tell, interrupts.stopped, begin=record.starts)
             record.began = True
             outcome = record.outcome = engine.apply(plan.effects)
         code = verdict.of_run(plan, outcome)

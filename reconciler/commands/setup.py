@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.commands.desk import Desk
+from reconciler.commands.output import Output
+from reconciler.commands.record import Look, Record, viewed
 from reconciler.core.people import Directory
 from reconciler.core.receipts import SetName
 from reconciler.core.tokens import User
 from reconciler.errors import ExitCode, Forbidden, InputError, NetbirdTokensError, UsageError
+from reconciler.reports.ages import ago
 from reconciler.reports.escape import terminal
-from reconciler.reports.lines import ago
 from reconciler.sinks import BUILT_IN, foreign_types
 from reconciler.source.problems import told
 from reconciler.wiring import Parts
@@ -25,16 +27,22 @@ _NAMED: Final = 6
 """So many places of a kind are named."""
 
 
-def validate(parts: Parts, desk: Desk) -> ExitCode:
+def validate(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     """Check the files without any network. Raises InputError with every problem."""
-    loaded = parts.loaded
-    for problem in told(loaded.warnings):
-        desk.note(problem)
-    found = loaded.token_set
-    files = ", ".join(str(path) for path in parts.files)
-    absent = f", {len(found.tombstones)} absent" if found.tombstones else ""
-    desk.show(f"{files}: valid; set {found.name}, {len(found.specs)} tokens{absent}")
-    return ExitCode.OK
+    record = Record("validate", desk, output)
+
+    def work() -> Look:
+        loaded = parts.loaded
+        record.warnings = tuple(loaded.warnings)
+        for problem in told(loaded.warnings):
+            desk.note(problem)
+        found = loaded.token_set
+        files = ", ".join(str(path) for path in parts.files)
+        absent = f", {len(found.tombstones)} absent" if found.tombstones else ""
+        said = f"{files}: valid; set {found.name}, {len(found.specs)} tokens{absent}\n"
+        return Look({"text": lambda _: said}, ExitCode.OK)
+
+    return viewed(record, work)
 
 
 @dataclass(frozen=True, slots=True)

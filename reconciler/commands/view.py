@@ -17,7 +17,7 @@ from reconciler.core.tokens import Unread
 from reconciler.core.world import World
 from reconciler.errors import InputError
 from reconciler.gather import Beyond
-from reconciler.reports.lines import ago
+from reconciler.reports.ages import ago
 from reconciler.source.build import load_set
 from reconciler.source.git import checked_out
 from reconciler.wiring import Parts

@@ -7,9 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.commands import saved
+from reconciler.commands import renderings, saved
 from reconciler.commands.desk import Desk
-from reconciler.commands.everyday import plan_renderers
 from reconciler.commands.output import Output, publish
 from reconciler.core.reasons import Reason
 from reconciler.errors import ExitCode, UsageError
@@ -56,7 +55,7 @@ def show(desk: Desk, output: Output, path: Path) -> ExitCode:
     found = saved.read(path)
     altered = saved.is_altered(found)
     code = ExitCode.STALE if altered else ExitCode.OK
-    code = publish(desk, plan_renderers(found, lambda: found, saved=True), output, code)
+    code = publish(desk, renderings.of_plan(found, lambda: found, saved=True), output, code)
     if altered:
         desk.note(f"{path} was altered: its plan id does not fit, and apply would refuse it")
     return code

@@ -60,3 +60,11 @@ def drift_of(change: Change, asked: Collection[DriftClass] = ()) -> DriftClass |
     if found is None and DriftClass.DUE in asked:
         return _IN_TIME.get(change.why.reason)
     return found
+
+
+def class_of(code: str) -> DriftClass | None:
+    """The same by the code of the reason, for a change that is a document; what is due never counts."""
+    return _BY_CODE.get(code)
+
+
+_BY_CODE: Final = {reason.code: kind for reason, kind in _CLASSES.items()}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shlex
-import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Final
 from reconciler import __version__
 from reconciler.errors import LockHeld
 from reconciler.http import printable
+from reconciler.surroundings import job_of, who_runs
 
 _PATIENCE: Final = "wait for it to end, or give it time with --lock-timeout SECONDS"
 
@@ -71,12 +70,12 @@ def holder_of(document: object) -> Holder:
 
 def this_run(operation: str, env: Mapping[str, str], now: datetime) -> Holder:
     """Ourselves, under a new id."""
-    url = _run_url(env)
+    url = job_of(env).url
     return Holder(
         id=str(uuid.uuid4()),
         operation=operation,
         info=f"process {os.getpid()}" + (f", {url}" if url else ""),
-        who=f"{_user()}@{socket.gethostname()}",
+        who=who_runs(),
         version=f"netbird-tokens {__version__}",
         created=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
     )
@@ -91,17 +90,3 @@ def held_by(place: str, holder: Holder, *, outlives: bool) -> LockHeld:
 def unlocking(holder: Holder) -> str:
     """The command that frees a holder's lock, to be copied into a shell."""
     return f"netbird-tokens unlock {shlex.quote(printable(holder.id))}"
-
-
-def _run_url(env: Mapping[str, str]) -> str:
-    if env.get("GITHUB_RUN_ID"):
-        parts = [env.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY")]
-        return "/".join([*parts, "actions/runs", env["GITHUB_RUN_ID"]])
-    return env.get("CI_JOB_URL", "")
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"uid {os.geteuid()}"

@@ -11,7 +11,7 @@ from typing import Final, NotRequired, TypedDict
 
 from reconciler.reports.beside import Base, Blame
 
-FORMAT_VERSION: Final = "1.1"
+FORMAT_VERSION: Final = "1.2"
 """Minor: something was added. Major: something changed; readers refuse an unknown major."""
 
 
@@ -175,64 +175,6 @@ class Token(Facts):
     user: str
     owner: str
     works: bool
-
-
-class Result(TypedDict):
-    """What became of one action: `status` is one of `core.outcome.Status`.
-
-    Attributes:
-        token_id: The token that was made, or that was to go.
-    """
-
-    action: str
-    name: str
-    user: str
-    status: str
-    text: str
-    token_id: str | None
-
-
-class Stopped(TypedDict):
-    """Why a run ended before it began, or broke off: an error of `reconciler.errors`, by its name.
-
-    Attributes:
-        problems: Everything that is wrong with the files, where that is the reason.
-    """
-
-    kind: str
-    message: str
-    hint: str
-    problems: list[str]
-
-
-class Exit(TypedDict):
-    """The exit code, what it means, whether the same command may simply run again, what to do next."""
-
-    code: int
-    meaning: str
-    retry: bool
-    next: str
-
-
-class Report(TypedDict):
-    """`schemas/report.v1.schema.json`: what became of a run.
-
-    Attributes:
-        plan: None when the run ended before there was one.
-        results: Every action of the plan, also those that were not started.
-        summary: How many actions ended in which status, every status named.
-    """
-
-    format: str
-    format_version: str
-    tool: Tool
-    command: str
-    exit: Exit
-    stopped: Stopped | None
-    interrupted: bool
-    summary: dict[str, int]
-    results: list[Result]
-    plan: Plan | None
 
 
 def instant(moment: datetime) -> str:

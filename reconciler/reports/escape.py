@@ -60,6 +60,29 @@ def json(text: str) -> str:
     return hide_tokens(_HASHES.sub(r"\\u0023", text))
 
 
+def workflow_text(text: str) -> str:
+    """The message of a workflow command of GitHub: on one line, and no command itself."""
+    shown = "\n".join(terminal(line) for line in text.splitlines())
+    shown = _HASHES.sub(r"\\x23", shown)
+    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def workflow_property(text: str) -> str:
+    """The value of one of its properties, which ends neither the value nor the list."""
+    return workflow_text(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def xml(text: str) -> str:
+    """Text without what no XML may hold; the writer of the XML quotes its signs."""
+    return harmless("\n".join(terminal(line) for line in text.splitlines()))
+
+
+def label(text: str) -> str:
+    """The value of a Prometheus label, in quotes."""
+    shown = _HASHES.sub(r"\\x23", terminal(text))
+    return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def yaml(text: str) -> str:
     """A YAML scalar: JSON's strings are YAML's, but not its way to write what lies beyond four digits."""
     quoted = _HASHES.sub(r"\\u0023", _json.dumps(text, ensure_ascii=False))

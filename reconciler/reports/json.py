@@ -28,13 +28,11 @@ from reconciler.reports.document import (
     Change,
     Gap,
     Plan,
-    Report,
-    Result,
-    Stopped,
     Token,
     Tool,
     instant,
 )
+from reconciler.reports.ending import Problem, Report, Result, Stopped
 from reconciler.reports.exits import EXITS
 
 VALID_FOR: Final = timedelta(hours=24)
@@ -190,11 +188,12 @@ def live_tokens(tokens: Iterable[LiveToken], users: Iterable[User], now: datetim
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: its exit code, and the error that ended it if there was one."""
+    """How a run ended: its exit code, the error that ended it if there was one, what is wrong in files."""
 
     code: ExitCode
     stopped: Stopped | None = None
     interrupted: bool = False
+    problems: tuple[Problem, ...] = ()
 
 
 def report_document(
@@ -215,6 +214,7 @@ def report_document(
             "next": said.next,
         },
         "stopped": ending.stopped,
+        "problems": list(ending.problems),
         "interrupted": ending.interrupted,
         "summary": {status.value: counted[status] for status in Status},
         "results": [result_document(result) for result in results],

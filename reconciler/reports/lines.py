@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.core.reasons import Cause
-from reconciler.core.tokens import DAY
+from reconciler.reports.ages import ago
 from reconciler.reports.document import Change, Facts, Gap, Old, Plan, moment
 
 SYMBOLS: Final = {
@@ -36,11 +36,11 @@ GROUPS: Final = {
 }
 CAUSED: Final = "Caused by this change"
 AVERTED: Final = "Not done any more, by this change"
+WRITING: Final = ("apply", "renew", "rotate")
+"""Commands that carry out a plan."""
 _USUAL: Final = ("create", "renew", "revoke")
 _UNUSUAL: Final = ("register", "amend", "clean", "blocked", "wait", "unmanaged")
 _RECENT: Final = timedelta(days=7)
-_HOUR: Final = timedelta(hours=1)
-_MINUTE: Final = timedelta(minutes=1)
 _PREFIXES: Final = {"wait": "stays", "rotate-requested": "asked for now"}
 _FEW: Final = 3
 _COMMIT: Final = 12
@@ -55,6 +55,7 @@ class Labels:
     def __init__(self, plan: Plan | None) -> None:
         changes = plan["changes"] if plan else []
         self.users = {c["user"]["id"]: c["user"]["name"] for c in changes}
+        self._displays = Counter(self.users.values())
         self._count = Counter(name for name, _ in {(c["name"], c["user"]["id"]) for c in changes})
 
     def of(self, change: Change) -> str:
@@ -65,9 +66,12 @@ class Labels:
             return f"sink {name}"
         if self._count[name] < 2:  # noqa: PLR2004 - unique
             return name
+        return f"{self.user(user)}/{name}"
+
+    def user(self, user: str) -> str:
+        """The name of a user; the id where two have one name."""
         display = self.users.get(user, user)
-        is_shared = sum(each == display for each in self.users.values()) > 1
-        return f"{user if is_shared else display}/{name}"
+        return user if self._displays[display] > 1 else display
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,30 +235,3 @@ def guards(found: Plan) -> str:
         return f"stopped by {', '.join(stops)}"
     limit = [guard["text"] for guard in found["guards"] if guard["id"] == "max_revokes"]
     return "; ".join(limit) or "nothing against it"
-
-
-def ago(age: timedelta) -> str:
-    """An age in the largest unit that fits, rounded down: `3 days`, `2 hours`, `5 minutes`."""
-    for unit, word in ((DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
-        if age >= unit:
-            count = age // unit
-            return f"{count} {word}{'' if count == 1 else 's'}"
-    return "a moment"
-
-
-def since(age: timedelta) -> str:
-    """An age for a table, rounded down: `3d ago`."""
-    for unit, word in ((DAY, "d"), (_HOUR, "h")):
-        if age >= unit:
-            return f"{age // unit}{word} ago"
-    return f"{max(age, timedelta()) // _MINUTE}m ago"
-
-
-def left(span: timedelta) -> str:
-    """A time to go, rounded to the nearest day; below two days to the hour, below two hours to the
-    minute. So a token just made for 365 days has `365d`.
-    """
-    for unit, word in ((DAY, "d"), (_HOUR, "h")):
-        if span >= 2 * unit:
-            return f"{round(span / unit)}{word}"
-    return f"{round(span / _MINUTE)}m"

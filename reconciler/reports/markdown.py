@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.core.reasons import Cause
-from reconciler.reports.document import Change, Guard, Plan, Report, Result, Stopped, moment
+from reconciler.reports.document import Change, Guard, Plan, moment
+from reconciler.reports.ending import Report, Result, Stopped
 from reconciler.reports.escape import code_span, markdown, terminal
 from reconciler.reports.lines import (
     AVERTED,
@@ -31,14 +32,17 @@ BUDGET: Final = 60_000
 """Characters: comments end at 65,536."""
 _FENCE: Final = "~" * 8
 """No line of a problem is made of these alone."""
-_ROOM: Final = 4_000
-"""Kept for what comes before and after the rows."""
+_ROOM: Final = 500
+"""Kept for what stands around a table."""
+_MOST_GAPS: Final = 10
+_LONGEST: Final = 2_000
+"""Of a text that grows with the set, such as a flag for each of a thousand names."""
 
 
 def plan(found: Plan, *, saved: bool = False) -> str:
     """The plan, removals first, cut to the budget with a word about what was cut."""
     parts = [_marker(found["set"], "plan"), f"### NetBird tokens: {code_span(found['set'])}", ""]
-    parts.extend(_plan(found, BUDGET, saved=saved))
+    parts.extend(_plan(found, BUDGET - _length(parts), saved=saved))
     return "\n".join(parts) + "\n"
 
 
@@ -52,19 +56,30 @@ def report(found: Report) -> str:
     if found["stopped"] is not None:
         parts.extend(_stopped(found["stopped"]))
     rows = list(_results(found["results"], Labels(made)))
-    parts.extend(_table(("", "Token", "What became of it"), rows, BUDGET // 2))
+    parts.extend(_table(("", "Token", "What became of it"), rows, BUDGET // 3))
     if found["exit"]["next"]:
         parts.extend(["", markdown(found["exit"]["next"])])
     if made is not None:
         parts.extend(["", "<details><summary>The plan</summary>", ""])
-        parts.extend([*_plan(made, BUDGET // 2, saved=False), "", "</details>"])
+        room = BUDGET - _length(parts) - _ROOM
+        parts.extend([*_plan(made, room, saved=False), "", "</details>"])
     return "\n".join(parts) + "\n"
+
+
+def drift(found: Plan, shown: str) -> str:
+    """What differs out of band, as a comment that a bot finds again."""
+    head = [
+        _marker(found["set"], "drift"),
+        f"### NetBird tokens: {code_span(found['set'])}: drift",
+        "",
+    ]
+    return "\n".join(head) + "\n" + shown
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells as their authors wrote them."""
-    escaped = ([markdown(cell) for cell in row] for row in rows)
-    return "\n".join(_table(head, [f"| {' | '.join(row)} |" for row in escaped], BUDGET)[1:]) + "\n"
+    escaped = [f"| {' | '.join(map(markdown, row))} |" for row in rows]
+    return "\n".join(_table(head, escaped, BUDGET - 10 * _ROOM)[1:]) + "\n"
 
 
 def _marker(name: str, what: str) -> str:
@@ -72,18 +87,24 @@ def _marker(name: str, what: str) -> str:
     return f"<!-- netbird-tokens:{re.sub('[^a-z0-9-]', '', name)}:{what} -->"
 
 
-def _plan(found: Plan, budget: int, *, saved: bool) -> Iterator[str]:
+def _plan(found: Plan, budget: int, *, saved: bool) -> list[str]:
     effects = any(found["summary"][action] for action in EFFECTS)
     idle = not effects and found["complete"]
-    yield f"{'Nothing to do: ' if idle else ''}{counted(found['summary'])}."
-    yield from (f"\n{markdown(each)}" for each in basis(found))
-    yield from gaps(found)
-    yield from map(_stop, (guard for guard in found["guards"] if guard["result"] == "stop"))
-    yield from _tables(found, budget - _ROOM)
-    if effects:
-        yield f"\nGuards: {markdown(guards(found))}."
+    stops = (guard for guard in found["guards"] if guard["result"] == "stop")
+    head = [f"{'Nothing to do: ' if idle else ''}{counted(found['summary'])}."]
+    head.extend(f"\n{markdown(each)}" for each in basis(found))
+    head.extend(gaps(found))
+    head.extend(map(_stop, stops))
+    tail = [f"\nGuards: {_cut(guards(found))}."] if effects else []
     until = f", valid until {moment(found['valid_until']):%Y-%m-%d %H:%M} UTC" if saved else ""
-    yield f"\nChange id {code_span(found['change_id'])}, plan id {code_span(found['plan_id'])}{until}"
+    ids = f"Change id {code_span(found['change_id'])}, plan id {code_span(found['plan_id'])}"
+    tail.append(f"\n{ids}{until}")
+    room = budget - _length(head + tail) - _ROOM
+    return [*head, *_tables(found, room), *tail]
+
+
+def _length(parts: Iterable[str]) -> int:
+    return sum(len(part) + 1 for part in parts)
 
 
 def _tables(found: Plan, room: int) -> Iterator[str]:
@@ -107,12 +128,27 @@ def _tables(found: Plan, room: int) -> Iterator[str]:
 
 def gaps(found: Plan) -> Iterator[str]:
     """What could not be read, a paragraph each."""
-    for what, why in unread(found):
-        yield f"\n**Could not look:** {markdown(what)}: {markdown(why)}"
+    every = list(unread(found))
+    for what, why in every[:_MOST_GAPS]:
+        yield f"\n**Could not look:** {_cut(what)}: {_cut(why)}"
+    if rest := len(every[_MOST_GAPS:]):
+        yield f"\nand {rest} more that could not be looked at: see the job's log"
 
 
 def _stop(guard: Guard) -> str:
-    return f"\n**Stopped by {markdown(guard['id'])}:** {markdown(guard['text'])}\n{markdown(guard['hint'])}"
+    said = f"{_cut(guard['text'])}\n{_cut(guard['hint'])}"
+    return f"\n**Stopped by {markdown(guard['id'])}:** {said}"
+
+
+def _cut(text: str) -> str:
+    """As Markdown; of what is too long the beginning, and where the rest is."""
+    shown = markdown(text)
+    while len(shown) > _LONGEST:
+        text = text[: len(text) * _LONGEST // (len(shown) + 1)]
+        shown = markdown(text)
+        if len(shown) <= _LONGEST:
+            return f"{shown}… (the job's log has all of it)"
+    return shown
 
 
 def _changes(found: Plan, changes: Iterable[Change]) -> Iterator[str]:
@@ -153,11 +189,11 @@ def _verdict(found: Report) -> str:
 
 
 def _stopped(why: Stopped) -> Iterator[str]:
-    yield f"\n**Stopped:** {markdown(why['message'])}"
+    yield f"\n**Stopped:** {_cut(why['message'])}"
     for problem in why["problems"]:
         yield "\n".join(["", _FENCE, *map(terminal, problem.splitlines()), _FENCE])
     if why["hint"]:
-        yield f"\nTry: {markdown(why['hint'])}"
+        yield f"\nTry: {_cut(why['hint'])}"
 
 
 def _table(head: Sequence[str], rows: Sequence[str], room: int) -> list[str]:

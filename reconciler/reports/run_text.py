@@ -8,7 +8,7 @@ from typing import Final
 from reconciler.core.outcome import Status
 from reconciler.errors import ExitCode
 from reconciler.reports import text
-from reconciler.reports.document import Report, Result, Stopped
+from reconciler.reports.ending import Report, Result, Stopped
 from reconciler.reports.escape import terminal
 from reconciler.reports.lines import Labels
 from reconciler.reports.style import Style

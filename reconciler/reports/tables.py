@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.reports import escape, markdown
+from reconciler.reports.ages import left, since
 from reconciler.reports.document import Change, Facts, Plan, Token, moment
 from reconciler.reports.escape import terminal
 from reconciler.reports.layout import table
-from reconciler.reports.lines import Crowd, Labels, gathered, left, particulars, reason, since
+from reconciler.reports.lines import Crowd, Labels, gathered, particulars, reason
 from reconciler.reports.style import Detail, Style
 
 _NONE: Final = "–"

@@ -79,12 +79,12 @@ class Problem:
         return f"{place}  {self.severity} {self.code} {self.message}"
 
     def __str__(self) -> str:
-        told = self._guessed()
+        told = self.guessed()
         more = f"more: netbird-tokens explain {self.code}"
         last = f"   fix: {told.fix}   {more}" if told.fix else f"   {more}"
         return "\n".join([told.headline, *self._snippet(), last])
 
-    def _guessed(self) -> Problem:
+    def guessed(self) -> Problem:
         """The same, with what was probably meant, if anything was."""
         likely = closest(self.guess.word, self.guess.known) if self.guess else None
         if self.guess is None or likely is None:

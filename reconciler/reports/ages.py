@@ -1,0 +1,38 @@
+"""Ages and times to go, in words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from reconciler.core.tokens import DAY
+
+_HOUR: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
+
+
+def ago(age: timedelta) -> str:
+    """An age in the largest unit that fits, rounded down: `3 days`, `2 hours`, `5 minutes`."""
+    for unit, word in ((DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if age >= unit:
+            count = age // unit
+            return f"{count} {word}{'' if count == 1 else 's'}"
+    return "a moment"
+
+
+def since(age: timedelta) -> str:
+    """An age for a table, rounded down: `3d ago`."""
+    for unit, word in ((DAY, "d"), (_HOUR, "h")):
+        if age >= unit:
+            return f"{age // unit}{word} ago"
+    return f"{max(age, timedelta()) // _MINUTE}m ago"
+
+
+def left(span: timedelta) -> str:
+    """A time to go, rounded to the nearest day; below two days to the hour, below two hours to the
+    minute. So a token just made for 365 days has `365d`.
+    """
+    for unit, word in ((DAY, "d"), (_HOUR, "h")):
+        if span >= 2 * unit:
+            return f"{round(span / unit)}{word}"
+    return f"{round(span / _MINUTE)}m"
