@@ -32,6 +32,8 @@ NAPS = ("tests/lifecycle/test_exploration.py", "-k", "goes_wrong and naps and pr
 HISTORIES = ("tests/lifecycle/test_histories.py",)
 MINT = ("tests/test_transaction.py",)
 OWN = ("tests/test_own_credential.py",)
+GITHUB = ("tests/sinks/test_github.py",)
+GITLAB = ("tests/sinks/test_gitlab.py",)
 RUNS = ("tests/test_failures.py", "tests/test_promises.py")
 
 DEFECTS = (
@@ -141,6 +143,21 @@ DEFECTS = (
            "key=lambda target: target.place", "a run that loses a conditional write has overwritten the others", MINT),
     Defect("engine.py", "& self._unregistered", "& set()", "a token is made for a sink that does not know us",
            HISTORIES),
+    # Stores that know no condition
+    Defect("sinks/github/reader.py", "else noted == self.kept.changed", "else noted is not None",
+           "a secret that somebody wrote over ours in GitHub is vouched for", GITHUB),
+    Defect("sinks/github/reader.py", "self._page(kind, 1, kind, 1)", "pass",
+           "a GitHub secret that we may not see is taken for none", GITHUB),
+    Defect("sinks/github/store.py", "        self._note(key, note(receipt, None))\n", "",
+           "a run dies with a secret written that no receipt on GitHub speaks of", GITHUB),
+    Defect("sinks/github/reach.py", "if new else reader.selected(key)", "if new else []",
+           "a renewal takes an organisation's secret from the repositories that read it", GITHUB),
+    Defect("sinks/gitlab/reader.py", "and _NO_VARIABLE.fullmatch(said) is not None", "or not said",
+           "a GitLab project that we may not see is taken for an empty one", GITLAB),
+    Defect("sinks/gitlab/store.py", "if scope != self.reader.scope:", "if not scope:",
+           "a token of one environment is given to the jobs of all", GITLAB),
+    Defect("sinks/pages.py", "== {len(found)}:", ":",
+           "a receipt that moved to another page while we read is overlooked", ("tests/sinks/test_pages.py",)),
     # The credential of the run
     Defect("engine.py", "case Renew(own=True):", "case Renew(own=None):",
            "the credential changes while others still use the old one", OWN),

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-_HOPS = {"connection", "transfer-encoding", "content-length", "host"}
+_HOPS = {"connection", "transfer-encoding", "content-length", "host", "date", "server"}
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,7 @@ class Variables:
 
 PLACES = {
     "project": {"project": "acme/infra"},
-    "scope": {"project": "acme/infra", "environment_scope": "production/*"},
-    "group": {"group": "acme"},
+    "scope": {"group": "acme", "environment_scope": "production/*"},
 }
 
 

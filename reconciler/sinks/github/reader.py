@@ -189,7 +189,7 @@ class GithubReader:
     def _one(self, kind: str, name: str) -> Entry | None:
         answer = self._brisk.look(f"{kind}/{name}")
         match answer:
-            case Answer(status=HTTPStatus.OK, content=Json(dict(said))) if "name" in said:
+            case Answer(status=HTTPStatus.OK, content=Json(dict(said))) if _name(said) == name:
                 return said
             case Answer(status=HTTPStatus.NOT_FOUND):
                 self._page(kind, 1, kind, 1)

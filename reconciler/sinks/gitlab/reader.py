@@ -72,7 +72,9 @@ class GitlabReader:
         """What GitLab says of one variable; None if there is none."""
         answer = self._rest.look(self.path(key))
         match answer:
-            case Answer(status=HTTPStatus.OK, content=Json(dict(entry))) if self._is_ours(entry):
+            case Answer(status=HTTPStatus.OK, content=Json(dict(entry))) if (
+                self._is_ours(entry) and entry.get("key") == key
+            ):
                 return entry
             case Answer() if is_no_variable(answer):
                 return None

@@ -1,0 +1,459 @@
+"""What is particular to GitHub: two writes, times, 404s, organisations, limits, and the order of it all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boxes import REGISTRATION
+from fakes.github import Github, Place
+from fakes.relay import Relay, Trouble
+from fakes.serving import Said
+
+from reconciler.core.ports import Power
+from reconciler.core.receipts import ABSENT, Absent, Damaged, SetName, Stored
+from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure, UsageError
+from reconciler.http.retry import Pace
+from reconciler.sinks import sink_type
+from reconciler.sinks.github.store import LATEST
+from reconciler.sinks.records import Changed, RecordSink
+from reconciler.sinks.rest import Rest
+from reconciler.surroundings import Surroundings
+from reconciler.testing import plain, put, receipt, secret
+
+KEY = "NB_PAT"
+HOME = "repos/acme/infra/actions"
+ORG = "orgs/acme/actions"
+SECRET, NOTE = f"/{HOME}/secrets/{KEY}", f"/{HOME}/variables/NETBIRD_TOKENS_RECEIPT_{KEY}"
+
+
+@dataclass
+class Desk:
+    """A fake with a relay before it. `naps`: the seconds that anybody waited between two tries."""
+
+    github: Github
+    relay: Relay
+    home: Path
+    naps: list[float]
+    env: dict[str, str] = field(default_factory=dict)
+
+    def sink(self, **options: object) -> RecordSink:
+        where = options or {"repository": "acme/infra"}
+        around = Surroundings(self.home, self.env, allow_http=False)
+        built = sink_type("github").build({"api_url": self.relay.url, **where}, around)
+        assert isinstance(built, RecordSink)
+        return built
+
+    def organization(self, **options: object) -> RecordSink:
+        return self.sink(organization="acme", **options)
+
+    def may(self, **rights: str | None) -> None:
+        """Sign in with a token that has these rights, and all others."""
+        name = self.env["GH_TOKEN"] = self.github.token()
+        for each in self.github.tokens[name].values():
+            each.update({kind: right for kind, right in rights.items() if right})
+            for kind in [kind for kind, right in rights.items() if right is None]:
+                del each[kind]
+
+    @property
+    def place(self) -> Place:
+        return self.github.places[HOME]
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        return [asked for asked in self.relay.asked if asked[0] != "GET"]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    naps: list[float] = []
+    monkeypatch.setattr(
+        "reconciler.sinks.github.Rest", partial(Rest, pace=Pace(sleep=naps.append, random=lambda: 0.5))
+    )
+    with Github().served() as github, Relay(github.url).served() as relay:
+        desk = Desk(github, relay, tmp_path, naps)
+        desk.env["GH_TOKEN"] = github.token()
+        yield desk
+
+
+def test_nobody_can_read_it_back_so_writers_are_elected(desk: Desk) -> None:
+    assert desk.sink().power is Power.WRITE_ONLY
+
+
+def test_the_receipt_goes_before_the_secret_and_its_time_after_it(desk: Desk) -> None:
+    put(desk.sink(), KEY, 1)
+    post = ("POST", f"/{HOME}/variables")
+    assert desk.writes == [("PATCH", NOTE), post, ("PUT", SECRET), ("PATCH", NOTE)]
+    desk.relay.asked.clear()
+    held = desk.sink().read(KEY)
+    assert isinstance(held, Stored)
+    desk.sink().amend(KEY, receipt(1, protect=False), held.version)
+    assert desk.writes == [("PATCH", NOTE)]
+
+
+def test_a_run_that_ends_between_the_two_leaves_a_place_that_says_whose_secret_was_coming(
+    desk: Desk,
+) -> None:
+    put(desk.sink(), KEY, 1)
+    with desk.relay.troubled(Trouble("PUT", SECRET, (403, b"{}"))), pytest.raises(SinkRefused):
+        put(desk.sink(), KEY, 2)
+    held = desk.sink().read(KEY)
+    assert isinstance(held, Damaged)
+    assert held.receipt == receipt(2)
+    assert desk.place.read(KEY) == plain(1)
+    put(desk.sink(), KEY, 3)
+    assert isinstance(desk.sink().read(KEY), Stored)
+
+
+def test_what_is_stored_without_the_last_word_of_its_receipt_is_unsure(desk: Desk) -> None:
+    sink = desk.sink()
+    put(sink, KEY, 1)
+    before = dict(desk.place.variables[f"NETBIRD_TOKENS_RECEIPT_{KEY}"])
+    with (
+        desk.relay.troubled(Trouble("GET", f"/{HOME}/secrets/{KEY}", (502, b"{}"))),
+        pytest.raises(SinkRefused),
+    ):
+        sink.put(KEY, secret(2), receipt(2), ABSENT)
+    assert desk.place.variables[f"NETBIRD_TOKENS_RECEIPT_{KEY}"] == before  # nothing was begun
+    stale = json.dumps({"name": KEY, "updated_at": desk.place.secrets[KEY]["updated_at"]}).encode()
+    with (
+        desk.relay.troubled(Trouble("GET", SECRET, (200, stale))),
+        pytest.raises(SinkUnsure, match="does not show the change"),
+    ):
+        put(sink, KEY, 2)
+    assert desk.place.read(KEY) == plain(2)
+    held = sink.read(KEY)
+    assert isinstance(held, Damaged)
+    assert held.receipt == receipt(2)
+
+
+def test_a_write_that_takes_too_long_stops_before_its_secret(desk: Desk) -> None:
+    sink = desk.sink()
+    moments = iter([0.0, LATEST + 1])
+    slow = RecordSink(replace(sink.store, clock=lambda: next(moments)))  # type: ignore[type-var]
+    with pytest.raises(SinkUnsure, match="took so long that nothing more was sent"):
+        put(slow, KEY, 1)
+    assert ("PUT", SECRET) not in desk.writes
+    assert desk.place.read(KEY) is None
+
+
+def test_one_name_in_any_letters_is_one_place(desk: Desk) -> None:
+    put(desk.sink(), "nb_pat", 1)
+    held = desk.sink().read("Nb_Pat")
+    assert isinstance(held, Stored)
+    assert desk.sink().inventory([]).entries == {"NB_PAT": held}
+    assert desk.sink().inventory(["nb_pat", "other"]).entries == {"nb_pat": held}
+    assert desk.sink().delete("nb_PAT", receipt(1).token.id)
+    assert (desk.place.secrets, desk.place.variables) == ({}, {})
+
+
+@pytest.mark.parametrize("key", ["GITHUB_TOKEN", "github_x", "1ST", "A-B", "A.B"])
+def test_a_name_that_github_does_not_take_is_refused_before(desk: Desk, key: str) -> None:
+    with pytest.raises(SinkRefused, match="does not fit"):
+        desk.sink().preflight(key)
+    assert desk.relay.asked == []
+
+
+def test_a_secret_is_closed_for_its_own_place(desk: Desk) -> None:
+    put(desk.sink(repository="acme/infra", environment="production/eu"), KEY, 1)
+    put(desk.sink(), KEY, 2)
+    put(desk.organization(), KEY, 3)
+    assert [place.read(KEY) for place in desk.github.places.values()] == [plain(2), plain(1), plain(3)]
+
+
+def test_the_selected_repositories_of_an_organization_stay_selected(desk: Desk) -> None:
+    org = desk.github.places[ORG]
+    sink = desk.organization(repositories=["infra", "web"])
+    sink.preflight(KEY)
+    put(sink, KEY, 1)
+    assert (org.secrets[KEY]["visibility"], org.selected[KEY]) == ("selected", [7, 8])
+    org.selected[KEY] = list(range(1, 251))  # people select others, three pages of them
+    put(sink, KEY, 2)
+    assert sorted(org.selected[KEY]) == list(range(1, 251))
+    org.secrets[KEY]["visibility"] = "all"
+    put(sink, KEY, 3)
+    assert org.secrets[KEY]["visibility"] == "all"
+    put(desk.organization(visibility="private"), "OTHER", 4)
+    assert org.secrets["OTHER"]["visibility"] == "private"
+    put(desk.organization(), "NOBODY", 5)
+    assert (org.secrets["NOBODY"]["visibility"], org.selected["NOBODY"]) == ("selected", [])
+
+
+def test_no_job_sees_the_receipts_of_an_organization(desk: Desk) -> None:
+    sink = desk.organization(visibility="all")
+    put(sink, KEY, 1)
+    sink.register(REGISTRATION)
+    for variable in desk.github.places[ORG].variables.values():
+        assert variable["visibility"] == "selected"
+
+
+def test_a_repository_that_the_token_does_not_see_is_told_before_anything_is_made(desk: Desk) -> None:
+    sink = desk.organization(repositories=["infra", "gone"])
+    for act in (lambda: sink.preflight(KEY), lambda: put(sink, KEY, 1)):
+        with pytest.raises(SinkRefused, match="no repository gone that the token may see"):
+            act()
+    assert desk.writes == []
+
+
+@pytest.mark.parametrize("hidden", [("secrets",), ("variables",), ("secrets", "variables")])
+def test_a_404_for_who_may_not_look_is_not_an_empty_place(desk: Desk, hidden: tuple[str, ...]) -> None:
+    put(desk.sink(), KEY, 1)
+    desk.may(**dict.fromkeys(hidden))
+    sink = desk.sink()
+    for act in (lambda: sink.inventory([KEY]), lambda: sink.read(KEY), lambda: sink.read("OTHER")):
+        with pytest.raises(SinkUnread) as unread:
+            act()
+        assert unread.value.message == "cannot read github acme/infra: it answered 404: Not Found"
+        assert "may the token see it? GitHub answers 404 to both" in unread.value.hint
+    with pytest.raises(SinkRefused):
+        sink.preflight(KEY)
+    assert desk.place.read(KEY) == plain(1)
+
+
+def test_a_404_beside_a_list_is_an_empty_place(desk: Desk) -> None:
+    assert isinstance(desk.sink().read(KEY), Absent)
+    put(desk.sink(), KEY, 1)
+    del desk.place.secrets[KEY]
+    held = desk.sink().read(KEY)
+    assert isinstance(held, Damaged)
+    assert held.why == "there is a receipt, but no secret"
+    assert desk.sink().delete(KEY, receipt(1).token.id)
+    assert isinstance(desk.sink().read(KEY), Absent)
+
+
+@pytest.mark.parametrize("kind", ["secrets", "variables"])
+def test_a_preflight_sees_what_the_token_may_not_write(desk: Desk, kind: str) -> None:
+    put(desk.sink(), KEY, 1)
+    desk.may(**{kind: "read"})
+    assert isinstance(desk.sink().read(KEY), Stored)
+    with pytest.raises(SinkRefused, match="Resource not accessible") as refused:
+        desk.sink().preflight(KEY)
+    assert "read and write for Secrets and Variables" in refused.value.hint
+    assert "GITHUB_TOKEN" in refused.value.hint
+
+
+def test_a_preflight_changes_nothing(desk: Desk) -> None:
+    put(desk.sink(), KEY, 1)
+    before = (dict(desk.place.secrets), dict(desk.place.variables), desk.github.now)
+    desk.sink().preflight(KEY)
+    desk.sink().preflight("OTHER")
+    assert (desk.place.secrets, desk.place.variables, desk.github.now) == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((401, b'{"message": "Bad credentials"}'), SinkRefused),
+        ((403, b'{"message": "Resource not accessible by integration"}'), SinkRefused),
+        ((404, b'{"message": "Not Found"}'), SinkRefused),
+        ((409, b"{}"), SinkRefused),
+        ((413, b""), SinkRefused),
+        ((422, b'{"message": "Invalid request."}'), SinkRefused),
+        ((429, b"{}"), SinkRefused),
+        ((301, b'{"message": "Moved Permanently"}'), SinkUnsure),
+        ((500, b"{}"), SinkUnsure),
+        ((502, b"<html>"), SinkUnsure),
+        ("drop", SinkUnsure),
+    ],
+)
+@pytest.mark.parametrize("what", [("PUT", SECRET), ("POST", f"/{HOME}/variables")], ids=["secret", "note"])
+def test_an_answer_to_a_write_says_how_far_it_came(
+    desk: Desk, what: tuple[str, str], answer: Any, error: type[Exception]
+) -> None:
+    with desk.relay.troubled(Trouble(*what, answer)):
+        with pytest.raises(error):
+            put(desk.sink(), KEY, 1)
+        if answer[0] != 422:  # what a probe is told that may write
+            with pytest.raises(SinkRefused):
+                desk.sink().preflight(KEY)
+    assert desk.place.read(KEY) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"[]"),
+        (200, b"{}"),
+        (200, b'{"total_count": 1}'),
+        (200, b'{"total_count": "many", "secrets": [], "variables": []}'),
+        (200, b"<html>please sign in</html>"),
+        (301, b'{"message": "Moved Permanently"}'),
+        (404, b"<html>no such page</html>"),
+    ],
+)
+def test_an_answer_of_another_kind_is_not_an_empty_place(desk: Desk, answer: tuple[int, bytes]) -> None:
+    for part in ("/secrets?", "/variables?"):
+        with desk.relay.troubled(Trouble("GET", part, answer)):
+            with pytest.raises(SinkUnread):
+                desk.sink().inventory([KEY])
+            with pytest.raises(SinkUnread):
+                desk.sink().read(KEY)
+
+
+def test_a_repository_that_moved_is_to_be_called_by_its_new_name(desk: Desk) -> None:
+    with (
+        desk.relay.troubled(Trouble("GET", "/secrets", (301, b'{"message": "Moved Permanently"}'))),
+        pytest.raises(SinkUnread) as unread,
+    ):
+        desk.sink().inventory([])
+    assert "it moved" in unread.value.hint
+
+
+LIMITED = [
+    Said(429, {"message": "slow down"}, {"Retry-After": "7"}),
+    Said(403, {"message": "You have exceeded a secondary rate limit"}, {"Retry-After": "7"}),
+]
+
+
+@pytest.mark.parametrize("limit", LIMITED, ids=["429", "403"])
+def test_a_limit_is_waited_for(desk: Desk, limit: Said) -> None:
+    desk.github.refusals = [limit, limit]
+    put(desk.sink(), KEY, 1)
+    assert desk.naps[:2] == [7.5, 8.0]
+    assert isinstance(desk.sink().read(KEY), Stored)
+
+
+def test_a_limit_that_lasts_is_told_and_not_fought(desk: Desk) -> None:
+    used_up = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "4102444800"}  # in the year 2100
+    limit = Said(403, {"message": "API rate limit exceeded for user ID 1."}, used_up)
+    desk.github.refusals = [limit]
+    with pytest.raises(SinkUnread, match="it answered 403: API rate limit exceeded") as unread:
+        desk.sink().inventory([])
+    assert unread.value.hint == "it was asked too often: run the same command again later"
+    desk.github.refusals = [limit]
+    with pytest.raises(SinkRefused, match="API rate limit exceeded"):
+        desk.sink().preflight(KEY)
+    assert len(desk.relay.asked) == 2
+
+
+def test_an_inventory_reads_each_list_once_page_by_page(desk: Desk) -> None:
+    sink = desk.sink()
+    put(sink, KEY, 1)
+    about = desk.place.secrets[KEY]
+    note = desk.place.variables[f"NETBIRD_TOKENS_RECEIPT_{KEY}"]
+    for number in range(249):
+        name = f"NB_PAT_{number:03}"
+        desk.place.secrets[name] = {**about, "name": name}
+        if number < 99:
+            companion = f"NETBIRD_TOKENS_RECEIPT_{name}"
+            desk.place.variables[companion] = {**note, "name": companion}
+    desk.place.variables["OF_PEOPLE"] = {**note, "name": "OF_PEOPLE"}
+    sink.register(REGISTRATION)
+    desk.relay.asked.clear()
+    found = sink.inventory([f"NB_PAT_{number:03}" for number in (100, 101, 999)])
+    assert sorted(found.entries) == [KEY, *(f"NB_PAT_{n:03}" for n in range(99)), "NB_PAT_100", "NB_PAT_101"]
+    assert dict(found.registrations) == {REGISTRATION.set: REGISTRATION}
+    # 250 secrets in pages of 100, 102 variables in pages of 30
+    assert len(desk.relay.asked) == 3 + 4
+    assert desk.writes == []
+
+
+def test_the_client_of_a_plan_cannot_write(desk: Desk) -> None:
+    with pytest.raises(RuntimeError, match="may not PUT"):
+        desk.sink().store.reader._rest.send("PUT", "secrets/X", {})  # type: ignore[attr-defined]
+
+
+def test_a_note_that_is_none_is_no_receipt(desk: Desk) -> None:
+    put(desk.sink(), KEY, 1)
+    note = desk.place.variables[f"NETBIRD_TOKENS_RECEIPT_{KEY}"]
+    for text in ("", "{", "[]", "7", '{"written": "x"}', '{"receipt": 7}', note["value"].replace("v", "w")):
+        note["value"] = text
+        held = desk.sink().inventory([KEY]).entries[KEY]
+        assert isinstance(held, Damaged), text
+        assert held.receipt is None
+        assert held == desk.sink().read(KEY)
+
+
+def test_a_time_is_one_in_any_spelling(desk: Desk) -> None:
+    put(desk.sink(), KEY, 1)
+    kept = desk.place.secrets[KEY]
+    kept["updated_at"] = kept["updated_at"].replace("Z", "+00:00")
+    assert isinstance(desk.sink().read(KEY), Stored)
+    kept["updated_at"] = None
+    with pytest.raises(SinkUnread, match="when a secret last changed"):
+        desk.sink().read(KEY)
+
+
+def test_what_somebody_writes_between_look_and_write_is_not_overwritten(desk: Desk) -> None:
+    sink = desk.sink()
+    put(sink, KEY, 1)
+    held = sink.store.fetch(KEY)
+    put(desk.sink(), KEY, 2)
+    with pytest.raises(Changed):
+        sink.store.save(KEY, "{}", secret(3), held.stamp)
+    with pytest.raises(Changed):
+        sink.store.erase(KEY, held.stamp)
+    assert desk.place.read(KEY) == plain(2)
+
+
+def test_a_removal_that_breaks_off_can_be_finished(desk: Desk) -> None:
+    put(desk.sink(), KEY, 1)
+    with desk.relay.troubled(Trouble("DELETE", NOTE)), pytest.raises(SinkUnsure):
+        desk.sink().delete(KEY, receipt(1).token.id)
+    assert desk.place.read(KEY) is None
+    assert desk.sink().delete(KEY, receipt(1).token.id)
+    assert isinstance(desk.sink().read(KEY), Absent)
+
+
+def test_a_public_key_that_is_none_sends_no_secret(desk: Desk) -> None:
+    for key in (b'"rubbish"', b'"AAAA"', b'""'):
+        answer = (200, b'{"key_id": "1", "key": ' + key + b"}")
+        with (
+            desk.relay.troubled(Trouble("GET", "/public-key", answer)),
+            pytest.raises(SinkRefused, match="public key that is none"),
+        ):
+            put(desk.sink(), KEY, 1)
+    assert desk.writes == []
+
+
+def test_a_set_that_could_be_taken_for_another_is_not_registered(desk: Desk) -> None:
+    sink = desk.sink()
+    sink.register(replace(REGISTRATION, set=SetName("a-b")))
+    for name in ("a_b", "A-b"):
+        with pytest.raises(SinkRefused, match="cannot have a variable of its own"):
+            sink.register(replace(REGISTRATION, set=SetName(name)))
+    assert list(sink.inventory([]).registrations) == ["a-b"]
+
+
+@pytest.mark.parametrize(("named", "variable"), [({}, "GITHUB_TOKEN"), ({"token_env": "MINE"}, "MINE")])
+def test_the_token_comes_from_the_variable_that_is_named(
+    desk: Desk, named: dict[str, str], variable: str
+) -> None:
+    desk.env = {variable: f" {desk.env['GH_TOKEN']}\n", "GH_TOKEN": "" if not named else "not this one"}
+    put(desk.sink(repository="acme/infra", **named), KEY, 1)
+
+
+def test_without_a_token_nothing_is_sent(desk: Desk) -> None:
+    desk.env = {}
+    with pytest.raises(SinkUnread, match="no credential: GH_TOKEN and GITHUB_TOKEN not set"):
+        desk.sink().inventory([])
+    with pytest.raises(SinkRefused, match="no credential: MINE not set") as refused:
+        desk.sink(repository="acme/infra", token_env="MINE").register(REGISTRATION)
+    assert "read and write for Secrets" in refused.value.hint
+    assert desk.relay.asked == []
+
+
+def test_an_enterprise_server_is_asked_below_its_own_path(desk: Desk) -> None:
+    desk.env["GITHUB_API_URL"] = f"{desk.relay.url}/api/v3/"
+    around = Surroundings(desk.home, desk.env, allow_http=False)
+    sink = sink_type("github").build({"repository": "acme/infra"}, around)
+    put(sink, KEY, 1)
+    assert {path[:8] for _, path in desk.relay.asked} == {"/api/v3/"}
+    with pytest.raises(UsageError, match="unencrypted"):
+        desk.sink(repository="acme/infra", api_url="http://github.example/api/v3")
+
+
+def test_a_missing_extra_is_told_with_the_command_that_installs_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nacl.public", None)
+    with pytest.raises(UsageError, match=r"nacl\.public is not installed") as refused:
+        desk.sink()
+    assert refused.value.hint == "pip install 'netbird-token-reconciler[github]'"
+    assert sink_type("github").keys({}).accepts(KEY)
