@@ -10,8 +10,9 @@ what a receipt names and no list shows is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +69,7 @@ def gather(wanted: TokenSet, sources: Sources, beyond: Beyond = NOTHING_ELSE) ->
     people = Directory(users)
     aim = Aim.of(wanted, people)
     others = [Aim.of(beyond.wanted, people)] if beyond.wanted else []
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
+    with _readers() as pool:
         inventories = {
             name: pool.submit(_inventory, sink, _keys([wanted, *(o.wanted for o in others)], name))
             for name, sink in sources.sinks.items()
@@ -79,8 +80,9 @@ def gather(wanted: TokenSet, sources: Sources, beyond: Beyond = NOTHING_ELSE) ->
             scope |= {user.id for user in users if user.is_service_user}
         listings = {user: pool.submit(_listing, sources.api, user) for user in sorted(scope)}
         resolved = aim.resolved()  # while the lists are on their way
-    # Collected when all are there: waking up for each one would take time from those that read.
-    live: dict[UserId, Listing] = {user: future.result() for user, future in listings.items()}
+        # All at once: waking up for each one would take time from those that read.
+        wait(listings.values(), return_when=FIRST_EXCEPTION)
+        live: dict[UserId, Listing] = {user: each.result() for user, each in listings.items()}
     return World(
         wanted=resolved,
         server=sources.server,
@@ -90,6 +92,16 @@ def gather(wanted: TokenSet, sources: Sources, beyond: Beyond = NOTHING_ELSE) ->
         live=live | aim.unresolved,
         sinks=sinks,
     )
+
+
+@contextmanager
+def _readers() -> Iterator[Executor]:
+    """Threads that read. Whatever ends the block early, what is still queued is not begun."""
+    pool = ThreadPoolExecutor(CONCURRENCY)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _keys(sets: Iterable[TokenSet], sink: SinkName) -> list[str]:

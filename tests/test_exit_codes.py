@@ -36,6 +36,17 @@ def test_2_differences(stage: Stage) -> None:
     assert stage.run("drift").code == 2
 
 
+FLAGS = ("plan -f", "plan --out", "plan --live", "apply", "show", "list --token-file")
+
+
+@pytest.mark.parametrize("argv", FLAGS)
+def test_an_empty_path_is_not_the_working_directory(stage: Stage, argv: str) -> None:
+    stage.tokens_file("name: a")
+    ran = stage.run(*argv.split(), "")
+    assert (ran.code, ran.out) == (3, "")
+    assert "it is empty; name a path" in ran.err
+
+
 def test_3_usage_and_input(stage: Stage) -> None:
     assert stage.run("plan").code == 3
     stage.tokens_file("{name: a, expries_in: 3}")

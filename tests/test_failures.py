@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from staging import SECRET, Stage, at_a_terminal
 
-from reconciler.emulator import Call, Drop, Fault, Raw, Request, Status
+from reconciler.emulator import Call, Delay, Drop, Fault, Raw, Request, Status
 
 TWO_SINKS = "sinks:\n  one: {type: file, path: secrets}\n  two: {type: file, path: secrets2}\n"
 BOTH = "{name: a, sinks: [one, two]}"
@@ -90,6 +90,17 @@ def test_a_credential_that_dies_stops_the_run(stage: Stage) -> None:
     assert "our credential was refused" in ran.out
     posts = [r for r in stage.emulator.requests if r.method == "POST"]
     assert len(posts) < 20
+
+
+def test_a_look_that_is_over_begins_no_more_reads(stage: Stage) -> None:
+    """Our credential was refused for the first list: those that wait in line are not asked for."""
+    users = [stage.emulator.add_user(f"bot-{n}", role="user", service_user=True) for n in range(60)]
+    stage.tokens_file(*(f"{{name: a{n}, user: {user}}}" for n, user in enumerate(users)))
+    refused = f"/api/users/{min(users)}/tokens"
+    stage.emulator.faults.add(Fault(Status(401, "token invalid"), "GET", refused, times=None))
+    stage.emulator.faults.add(Fault(Delay(0.4), "GET", "/api/users/*/tokens", times=None))
+    assert stage.run("plan").code == 4
+    assert len([r for r in stage.emulator.requests if r.path.endswith("/tokens")]) < 50
 
 
 def test_a_server_that_keeps_failing_is_left_alone(stage: Stage) -> None:

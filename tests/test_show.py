@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -186,3 +187,19 @@ def is_harmless(text: str, form: str) -> None:
         assert "\n# heading" not in text
         assert text.count("-->") <= 1
 
+
+
+@pytest.mark.parametrize("argv", ["show {}", "apply {} --yes", "plan --live {}"])
+def test_what_is_no_file_of_ours_is_not_read_to_its_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, argv: str
+) -> None:
+    """A device gives bytes for ever, and a pipe none."""
+    stage.tokens_file("name: a")
+    os.mkfifo("pipe")
+    Path("large").write_bytes(b" " * 101)
+    monkeypatch.setattr("reconciler.commands.saved.MAX_BYTES", 100)
+    for path, why in (("/dev/zero", "regular file"), ("pipe", "regular file"), ("large", "larger than")):
+        ran = stage.run(*argv.format(path).split())
+        assert (ran.code, stage.writes()) == (3, [])
+        assert f"{path} is" in ran.err
+        assert why in ran.err

@@ -17,7 +17,7 @@ SCHEMAS: Final = ("tokenset", "config", "plan", "report", "drift", "tokens", "sn
 @click.command(cls=Command, example="netbird-tokens snapshot --out snapshot.json")
 @options.files
 @options.server
-@options.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@options.option("--out", type=options.File(dir_okay=False), metavar="FILE",
                 help="Where to write it. Default: stdout.")  # fmt: skip
 def snapshot(out: Path | None, **values: Any) -> int:
     """Save what a plan must know of the account, without secrets; sends GETs only.
@@ -30,7 +30,7 @@ def snapshot(out: Path | None, **values: Any) -> int:
 
 
 @click.command(cls=Command, example="netbird-tokens show plan.json")
-@click.argument("plan", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("plan", type=options.File(exists=True, dir_okay=False))
 @options.output
 def show(plan: Path, **values: Any) -> int:
     """Show a plan that `plan --out` saved, as plan showed it; offline.

@@ -16,11 +16,11 @@ from reconciler.cli.help import Command
 @options.server
 @options.run_output
 @options.exceptions
-@options.option("--out", type=click.Path(path_type=Path, dir_okay=False),
+@options.option("--out", type=options.File(dir_okay=False),
                 help="Save the plan for `apply PLAN`.")  # fmt: skip
 @options.option("--base", metavar="REF",
                 help="Tell what differs from this commit apart, as in --base origin/main.")  # fmt: skip
-@options.option("--live", type=click.Path(path_type=Path, dir_okay=False), metavar="SNAPSHOT",
+@options.option("--live", type=options.File(dir_okay=False), metavar="SNAPSHOT",
                 help="Plan from this snapshot, without credential and network.")  # fmt: skip
 @options.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything would change.")
 def plan(out: Path | None, base: str | None, live: Path | None, **values: Any) -> int:
@@ -34,7 +34,7 @@ def plan(out: Path | None, base: str | None, live: Path | None, **values: Any) -
 
 @click.command(cls=Command, example="netbird-tokens apply")
 @click.argument("saved", metavar="[PLAN]", required=False,
-                type=click.Path(path_type=Path, exists=True, dir_okay=False))  # fmt: skip
+                type=options.File(exists=True, dir_okay=False))  # fmt: skip
 @options.files
 @options.server
 @options.run_output

@@ -48,23 +48,40 @@ def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     return decorate
 
 
+class File(click.Path):
+    """A path; none is empty, which would mean the working directory."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(path_type=Path, **more)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        if not os.fspath(value):
+            self.fail("it is empty; name a path, or leave the flag out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _INPUT: Final = "Files and server"
 _OUTPUT: Final = "Output"
 _EXCEPTIONS: Final = "Exceptions, each by name"
 
 config: Final = option(
-    "-c", "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), section=_INPUT,
+    "-c", "--config", type=File(exists=True, dir_okay=False), section=_INPUT,
     help="Config file. Default: .netbird-tokens.yaml beside the token file.",
 )  # fmt: skip
 files: Final = option(
-    "-f", "--file", multiple=True, type=click.Path(path_type=Path), section=_INPUT,
+    "-f", "--file", multiple=True, type=File(), section=_INPUT,
     help="Token file or folder. Default: tokens.yaml or tokens/ here. Repeatable.",
 )  # fmt: skip
 server: Final = stacked(
     config,
     option("--management-url", metavar="URL", section=_INPUT,
            help="NetBird server. Default: NB_MANAGEMENT_URL, the config, or NetBird Cloud."),
-    option("--token-file", type=click.Path(path_type=Path), metavar="FILE", section=_INPUT,
+    option("--token-file", type=File(), metavar="FILE", section=_INPUT,
            help="File with the credential. Default: the credential is in NB_PAT."),
 )  # fmt: skip
 colour: Final = option(

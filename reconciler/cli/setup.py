@@ -12,9 +12,7 @@ from reconciler.cli.help import Command
 
 
 @click.command(cls=Command, example="netbird-tokens init")
-@click.argument(
-    "folder", default=".", type=click.Path(path_type=Path, file_okay=False, exists=True)
-)
+@click.argument("folder", default=".", type=options.File(file_okay=False, exists=True))
 def init(folder: Path) -> int:
     """Write a commented token file and config."""
     from reconciler.commands.init import init as write  # noqa: PLC0415 - `--help` stays light

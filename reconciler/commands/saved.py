@@ -13,6 +13,10 @@ from reconciler.errors import PlanMismatch, UsageError
 from reconciler.reports.document import Change, Plan, moment
 from reconciler.reports.lines import EFFECTS
 from reconciler.source.schema import tolerant
+from reconciler.source.text import without_waiting
+
+MAX_BYTES: Final = 256 * 2**20
+"""Of a file; a plan of 100,000 tokens has less than half of it."""
 
 _AGAIN: Final = "name the file that `plan --out` wrote, or run plan again"
 
@@ -25,16 +29,34 @@ def read(path: Path) -> Plan:
         PlanMismatch: It is no plan, was made by a newer major version, or was altered until it fits no more.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(written(path, _AGAIN))
         major = found["format_version"].partition(".")[0]
         if found["format"] != "netbird-tokens/plan" or major != "1":
             raise PlanMismatch(f"{path} is no plan that this version can read", hint=_AGAIN)
         _fits(found)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint=_AGAIN) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise PlanMismatch(f"{path} is not a plan, or was altered", hint=_AGAIN) from None
     return cast("Plan", found)
+
+
+def written(path: Path, again: str) -> str:
+    """The text of a file that one of our commands wrote; `again` says how to get one.
+
+    Raises:
+        UsageError: The file cannot be read, or never ends, or is larger than any that we write.
+        ValueError: It is no text.
+    """
+    try:
+        if not path.is_file():  # to open a device may already do something
+            path.stat()
+            raise UsageError(f"{path} is no regular file", hint=again)
+        with open(path, "rb", opener=without_waiting) as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint=again) from None
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{path} is larger than {MAX_BYTES // 2**20} MB", hint=again)
+    return data.decode("utf-8")
 
 
 def is_altered(plan: Plan) -> bool:

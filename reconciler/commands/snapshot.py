@@ -10,6 +10,7 @@ from typing import Final, cast
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import write
 from reconciler.commands.progress import waiting
+from reconciler.commands.saved import written
 from reconciler.core.receipts import (
     Damaged,
     Inventory,
@@ -89,9 +90,7 @@ def read(path: Path, wanted: TokenSet) -> World:
 
 def _document(path: Path) -> Snapshot:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint=_NAME) from None
+        found = json.loads(written(path, _NAME))
     except (ValueError, RecursionError):
         raise _no_snapshot(path) from None
     if not tolerant("snapshot.v1").is_valid(found):

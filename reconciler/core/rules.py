@@ -13,8 +13,8 @@ from datetime import datetime
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Absent, Damaged, Lookup, Place, Receipt, Stored
 from reconciler.core.spec import ExpiresIn, ExpiresOn, Retire, TokenSpec
-from reconciler.core.timing import end_of, overlap, renews_at
-from reconciler.core.tokens import DAY, LiveToken
+from reconciler.core.timing import end_of, left, overlap, renews_at
+from reconciler.core.tokens import LiveToken
 from reconciler.core.world import GRACE, Requests
 
 
@@ -97,8 +97,10 @@ def window_is_not_reached(case: Case) -> Why | None:
     due = renews_at(case.spec, case.token, case.now)
     if due is None or case.now < due:
         return None
-    left = max((case.token.expires_at - case.now) // DAY, 0)
-    return Why(Reason.DUE, f"{left} day{'' if left == 1 else 's'} left, due since {due.date()}")
+    count, unit = left(case.token.expires_at - case.now)
+    return Why(
+        Reason.DUE, f"{count} {unit}{'' if count == 1 else 's'} left, due since {due.date()}"
+    )
 
 
 HELD: tuple[Rule, ...] = (

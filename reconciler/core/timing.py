@@ -15,6 +15,8 @@ _DST: Final = timedelta(hours=1)
 """The server adds calendar days in its own time zone: an hour more than n days at most (§6)."""
 
 _SHORT_LIFE: Final = timedelta(days=10, hours=1)
+_HOUR: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
 _TICK: Final = timedelta(microseconds=1)
 _SPREAD: Final = 10
 """The jitter is at most a tenth of the window, and of the life before it."""
@@ -81,3 +83,13 @@ def overlap(spec: TokenSpec, successor: LiveToken) -> timedelta:
     return max(
         min(spec.overlap_days * DAY, third), timedelta()
     )  # a hand-made row may end before it began
+
+
+def left(span: timedelta) -> tuple[int, str]:
+    """A time to go, as a count of units: rounded to the nearest `day`; below two days to the `hour`,
+    below two hours to the `minute`. So a token just made for 365 days has 365 days.
+    """
+    for unit, word in ((DAY, "day"), (_HOUR, "hour")):
+        if span >= 2 * unit:
+            return round(span / unit), word
+    return round(max(span, timedelta()) / _MINUTE), "minute"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from reconciler.core.timing import left
 from reconciler.core.tokens import DAY
 
 _HOUR: Final = timedelta(hours=1)
@@ -28,11 +29,7 @@ def since(age: timedelta) -> str:
     return f"{max(age, timedelta()) // _MINUTE}m ago"
 
 
-def left(span: timedelta) -> str:
-    """A time to go, rounded to the nearest day; below two days to the hour, below two hours to the
-    minute. So a token just made for 365 days has `365d`.
-    """
-    for unit, word in ((DAY, "d"), (_HOUR, "h")):
-        if span >= 2 * unit:
-            return f"{round(span / unit)}{word}"
-    return f"{round(span / _MINUTE)}m"
+def remaining(span: timedelta) -> str:
+    """A time to go, for a table: `365d`."""
+    count, unit = left(span)
+    return f"{count}{unit[0]}"

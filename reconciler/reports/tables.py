@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.reports import escape, markdown
-from reconciler.reports.ages import left, since
+from reconciler.reports.ages import remaining, since
 from reconciler.reports.document import Change, Facts, Plan, Token, moment
 from reconciler.reports.escape import terminal
 from reconciler.reports.layout import table
@@ -114,7 +114,7 @@ def _code(change: Change) -> str:
 def _life(live: Facts, now: datetime) -> tuple[str, str, str]:
     """The last day, the time to go, and the last use."""
     expires = moment(live["expires_at"])
-    until = left(expires - now) if now <= expires else "expired"
+    until = remaining(expires - now) if now <= expires else "expired"
     used = since(now - moment(live["last_used"])) if live["last_used"] else "never"
     return live["expires_at"][:10], until, used
 

@@ -97,7 +97,7 @@ class _Composer:
             self._text += len(event.value)
             if _HALF.search(event.value):  # libyaml has stopped at it before
                 self._report("NB101", span, "an escape is half a character", WRITE_IT)
-            if event.style is None or event.style == "":
+            if _is_plain(event):
                 return plain_scalar(event.value, span)
             return Scalar(event.value, event.value, span)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -110,7 +110,9 @@ class _Composer:
 
     def _map(self, span: Span, depth: int) -> Map:
         pairs: dict[str, Pair] = {}
+        merges = False
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            merges |= isinstance(event, yaml.ScalarEvent) and _is_merge(event)
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
             if not isinstance(key, Scalar):
@@ -119,8 +121,7 @@ class _Composer:
                 self._duplicate(key, pairs[key.text].key)
             else:
                 pairs[key.text] = Pair(key, value)
-        merge = pairs.pop(_MERGE, None)
-        if merge:
+        if merges and (merge := pairs.pop(_MERGE, None)):
             self._merge(merge.value, pairs)
         return Map(pairs, span)
 
@@ -160,6 +161,16 @@ class _Composer:
 
     def _stop(self, code: str, span: Span, message: str, fix: str) -> Unreadable:
         return Unreadable(self._source.problem(code, span, message, fix))
+
+
+def _is_plain(event: yaml.ScalarEvent) -> bool:
+    """Whether it was written without quotes."""
+    return not event.style
+
+
+def _is_merge(event: yaml.ScalarEvent) -> bool:
+    """Whether it is the sign that brings in other mappings; in quotes it is a key like any other."""
+    return _is_plain(event) and event.value == _MERGE
 
 
 def _span(event: yaml.Event) -> Span:

@@ -127,7 +127,7 @@ def _bytes(path: Path) -> bytes:
         if leaves_its_folder(path):
             raise _no_file(path, "this link leads out of its folder", "give the path it points to")
         _must_be_regular(path, path.stat())  # to open a device may already do something
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             _must_be_regular(path, os.fstat(file.fileno()))
             data = read_steady(path, file)
     except OSError as error:
@@ -163,7 +163,7 @@ def _must_be_regular(path: Path, status: os.stat_result) -> None:
         raise _no_file(path, "this is no regular file", "give the path of a YAML file")
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def without_waiting(path: str, flags: int) -> int:
     """Opens even what became a pipe since we looked; nobody may ever write into it."""
     return os.open(path, flags | os.O_NONBLOCK)
 

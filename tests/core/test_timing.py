@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import NOW, SET, spec, token
+from worlds import NOW, SET, receipt, spec, token
 
 from reconciler.core.receipts import SetName
+from reconciler.core.rules import Case, window_is_not_reached
 from reconciler.core.spec import ExpiresIn, ExpiresOn, RenewBefore
-from reconciler.core.timing import days_to_ask, end_of, jitter, overlap, renews_at, window
+from reconciler.core.timing import days_to_ask, end_of, jitter, left, overlap, renews_at, window
 from reconciler.core.tokens import DAY
+from reconciler.core.world import Requests
+from reconciler.reports.ages import remaining
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -180,3 +183,26 @@ def test_a_token_works_until_the_very_instant_of_its_expiry(
 ) -> None:
     live = token("t", "a")
     assert live.works(live.expires_at + timedelta(**moment)) is works
+
+
+@pytest.mark.parametrize(
+    ("span", "count", "unit"),
+    [
+        (timedelta(days=365) - SECOND, 365, "day"),
+        (timedelta(days=18, hours=13), 19, "day"),
+        (timedelta(days=1, hours=23), 47, "hour"),
+        (timedelta(minutes=1), 1, "minute"),
+        (-SECOND, 0, "minute"),
+    ],
+)
+def test_a_time_to_go_is_rounded_in_one_way(span: timedelta, count: int, unit: str) -> None:
+    assert left(span) == (count, unit)
+
+
+def test_the_reason_of_a_renewal_tells_the_time_that_tables_tell() -> None:
+    span = timedelta(days=18, hours=13)
+    old = token("t", "a", age={"days": 90 - span / DAY})
+    why = window_is_not_reached(Case(spec("a"), (), old, receipt(old), Requests(), NOW))
+    assert why is not None
+    assert why.text.startswith("19 days left, due since ")
+    assert remaining(old.expires_at - NOW) == "19d"

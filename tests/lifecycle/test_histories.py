@@ -23,7 +23,6 @@ again as long as the strategies below stay as they are. `--hypothesis-seed N` re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
 from itertools import chain
 from typing import Any
 
@@ -37,7 +36,6 @@ from memory import POWERS
 from people import DEEDS, WAITS, Commits, Event, Passes, Runs, Somebody
 from story import TROUBLES, Story, Trouble
 
-from reconciler import engine, gather
 from reconciler.core.receipts import SinkName
 
 PARTS, EACH = 4, 500
@@ -59,27 +57,6 @@ beginnings = st.lists(st.builds(Edit, st.just("add"), names, PICKS), min_size=1,
 surroundings = st.fixed_dictionaries({"deploys": st.booleans(), "crowded": acting})
 courses = st.tuples(*[st.lists(events, max_size=9)] * 3).map(lambda parts: [*chain(*parts)])
 """Hypothesis keeps lists short; three in a row are long enough, and shrink as well."""
-
-
-class InTurn(Executor):
-    """One thing after the other, in the order in which the product asks for them."""
-
-    def __init__(self, width: int) -> None:
-        pass
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args))
-        except BaseException as error:  # noqa: BLE001 - kept for whoever asks, as a thread keeps it
-            future.set_exception(error)
-        return future
-
-
-@pytest.fixture(autouse=True)
-def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (gather, engine):
-        monkeypatch.setattr(module, "ThreadPoolExecutor", InTurn)
 
 
 def begin(sinks: Sequence[str], live_name: str, first: Sequence[Edit], **facts: bool) -> Story:

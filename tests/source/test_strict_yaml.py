@@ -89,6 +89,11 @@ def test_a_quoted_merge_sign_is_no_key_of_ours(load: Load) -> None:
     assert refusals(load, 'tokens: [{name: a}]\n"<": 1\n') == [
         't.yaml:5:1  error NB104 unknown key "<"'
     ]
+    for quote in "'", '"':
+        text = f"tokens:\n  - &a {{name: a}}\n  - {{name: b, {quote}<<{quote}: *a}}\n"
+        assert refusals(load, text) == ['t.yaml:6:15  error NB104 unknown key "<<"']
+    anchored = 'tokens:\n  - &a {name: a}\n  - {name: &m "<<"}\n  - {*m : *a, name: b}\n'
+    assert any('unknown key "<<"' in line for line in refusals(load, anchored))
 
 
 @pytest.mark.parametrize(
