@@ -244,6 +244,12 @@ class Parts:
         yield Setting("guards.max_revokes", f"{limits.count}, {limits.percent}%", config)
 
 
+@contextmanager
+def no_lock() -> Iterator[Callable[[], str]]:
+    """For a part of a run whose other parts work beside it."""
+    yield _nothing_held
+
+
 def _nothing_held() -> str:
     return ""
 

@@ -43,6 +43,7 @@ class Stage:
     folder: Path
     capsys: pytest.CaptureFixture[str]
     said: list[str] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
 
     def run(self, *argv: str) -> Ran:
         code = run(argv)

@@ -45,6 +45,8 @@ def test_the_example_in_every_help_text_runs(
         stage.run("plan", "--out", "plan.json")
     if name == "rotate":
         stage.run("apply", "--yes")
+    if name == "report":
+        stage.run("apply", "--yes", "--report", "json=one.json", "--report", "json=two.json")
     line = app.commands[name].example.removeprefix("source <(").removesuffix(")").split(" > ")[0]
     argv = shlex.split(line)[1:] + (["--yes"] if name == "rotate" else [])
     asks_or_misses = {"apply": 3, "revoke": 3, "drift": 2, "plan": 2}

@@ -9,7 +9,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import options
-from reconciler.cli.help import Command
+from reconciler.cli.help import Command, Group
 
 SCHEMAS: Final = ("tokenset", "config", "plan", "report", "drift", "tokens", "snapshot", "events")
 
@@ -40,6 +40,37 @@ def show(plan: Path, **values: Any) -> int:
     from reconciler.commands import words  # noqa: PLC0415 - `--help` stays light
 
     return words.show(options.desk(), options.output_of(values), plan)
+
+
+@click.command(cls=Command, example="netbird-tokens shards plan.json --count 4 --json")
+@click.argument("plan", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@options.option("--count", type=click.IntRange(1, 9999), required=True, metavar="N",
+                help="How many parts.")  # fmt: skip
+@options.option("--json", "as_json", is_flag=True, help="As the matrix of a GitHub workflow.")
+def shards(plan: Path, count: int, as_json: bool) -> int:  # noqa: FBT001 - a flag
+    """Split a saved plan by user, for jobs that run `apply PLAN --shard I/N`; offline."""
+    from reconciler.commands import shards as command  # noqa: PLC0415 - `--help` stays light
+
+    return command.shards(options.desk(), plan, count, as_json=as_json)
+
+
+@click.group(cls=Group, example="netbird-tokens report merge one.json two.json")
+def report() -> None:
+    """Work with the reports of runs; offline."""
+
+
+@report.command(cls=Command, example="netbird-tokens report merge one.json two.json")
+@click.argument("reports", nargs=-1, required=True,
+                type=click.Path(path_type=Path, exists=True, dir_okay=False))  # fmt: skip
+@options.output
+def merge(reports: tuple[Path, ...], **values: Any) -> int:
+    """Make one report of those that the parts of a run wrote; offline.
+
+    Exits with the worst of their exit codes.
+    """
+    from reconciler.commands import shards as command  # noqa: PLC0415 - `--help` stays light
+
+    return command.merge(options.desk(), options.output_of(values), reports)
 
 
 @click.command(cls=Command, example="netbird-tokens explain secret-stale")
@@ -85,4 +116,4 @@ def version(as_json: bool) -> int:  # noqa: FBT001 - a flag
     return 0
 
 
-COMMANDS: Final = (snapshot, show, explain, schema, completion, version)
+COMMANDS: Final = (snapshot, show, shards, report, explain, schema, completion, version)

@@ -41,6 +41,8 @@ def plan(out: Path | None, base: str | None, live: Path | None, **values: Any) -
 @options.exceptions
 @options.option("--approved-change", metavar="ID",
                 help="Carry on only if the file causes this change, and nothing else.")  # fmt: skip
+@options.option("--shard", metavar="I/N",
+                help="Only this part of PLAN, as in 2/4; auto/4 where the job knows its number.")  # fmt: skip
 @options.yes
 @options.wait
 def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
@@ -48,10 +50,12 @@ def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: 
 
     With PLAN, a file that `plan --out` wrote, exactly that is carried out, or nothing (exit 6).
     """
-    from reconciler.commands import everyday  # noqa: PLC0415 - `--help` stays light
+    from reconciler.commands import everyday, shards  # noqa: PLC0415 - `--help` stays light
 
+    part = values.pop("shard")
     parts, output = options.parts_of(values), options.output_of(values)
-    consent = everyday.Consent(yes, saved, approved_change)
+    shard = shards.shard_of(part, parts.env) if part else None
+    consent = everyday.Consent(yes, saved, approved_change, shard)
     return everyday.apply(parts, options.desk(), output, options.asked_of(values), consent)
 
 

@@ -42,3 +42,11 @@ class Command(click.Command):
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Example"):
             formatter.write(f"{'':>{formatter.current_indent}}{self.example}\n")
+
+
+class Group(click.Group):
+    """Commands of one kind, with an example of one of them; see `Command`."""
+
+    def __init__(self, *args: Any, example: str, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.example = example

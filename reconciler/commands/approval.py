@@ -10,6 +10,7 @@ from reconciler.core.changes import Effect
 from reconciler.core.plan import Plan as Made
 from reconciler.core.plan import decision
 from reconciler.core.secret import hide_tokens
+from reconciler.core.shards import Shard
 from reconciler.core.subjects import action_of
 from reconciler.errors import PlanMismatch
 from reconciler.reports.document import Plan, moment
@@ -27,8 +28,8 @@ def check_change(found: Made, approved: str | None) -> None:
         )
 
 
-def narrowed(found: Made, path: Path | None) -> Made:
-    """The part of a fresh plan that a saved one lists.
+def narrowed(found: Made, path: Path | None, shard: Shard | None = None) -> Made:
+    """The part of a fresh plan that a saved one lists, or that a shard of it does.
 
     Raises:
         UsageError: The file cannot be read.
@@ -39,7 +40,7 @@ def narrowed(found: Made, path: Path | None) -> Made:
         return found
     document = saved.read(path)
     _check(document, found)
-    wanted = saved.decisions(document)
+    wanted = _part(saved.decisions(document), shard)
     fresh: dict[str, Effect] = {_key(decision(effect)): effect for effect in found.effects}
     for decided in wanted:
         if _key(decided) not in fresh:
@@ -52,6 +53,13 @@ def narrowed(found: Made, path: Path | None) -> Made:
     effects = [effect for key, effect in fresh.items() if key in keys]
     remarks = [change for change in found.changes if action_of(change) not in EFFECTS]
     return found.only([*effects, *remarks])
+
+
+def _part(decisions: list[list[object]], shard: Shard | None) -> list[list[object]]:
+    if shard is None:
+        return decisions
+    whole = any(action == "register" for action, *_ in decisions)
+    return [each for each in decisions if shard.has(str(each[1]), whole=whole)]
 
 
 def _check(document: Plan, found: Made) -> None:

@@ -21,13 +21,14 @@ from reconciler.core.changes import Change, Create, Register, Renew
 from reconciler.core.plan import Plan
 from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
+from reconciler.core.shards import Shard
 from reconciler.core.subjects import address_of
 from reconciler.core.world import Requests, World
-from reconciler.errors import ExitCode, GuardStop, PlanMismatch
+from reconciler.errors import ExitCode, GuardStop, PlanMismatch, UsageError
 from reconciler.reports import document, json, text
 from reconciler.reports.ages import ago
 from reconciler.source.problems import told
-from reconciler.wiring import Parts
+from reconciler.wiring import Parts, no_lock
 
 _FRESH: Final = 60.0
 """Seconds that a person may take to answer before the plan is made once more."""
@@ -100,22 +101,32 @@ def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """How the yes to an apply is given: asked for, by flag, by a saved plan, by an approved id."""
+    """How the yes to an apply is given: asked for, by flag, by a saved plan, by an approved id.
+
+    Attributes:
+        shard: The part of the saved plan that is meant. Parts run side by side, so they take no lock.
+    """
 
     yes: bool = False
     saved: Path | None = None
     change_id: str | None = None
+    shard: Shard | None = None
 
 
 def apply(parts: Parts, desk: Desk, output: Output, asked: Asked, consent: Consent) -> ExitCode:
     """Plan, ask, carry out."""
+    if consent.shard and consent.saved is None:
+        raise UsageError(
+            "--shard is a part of a saved plan", hint="name the file that `plan --out` wrote"
+        )
 
     def chosen(whole: Plan, _: Requests) -> Plan:
         approval.check_change(whole, consent.change_id)
-        return approval.narrowed(whole, consent.saved)
+        return approval.narrowed(whole, consent.saved, consent.shard)
 
     given = consent.yes or consent.saved is not None or consent.change_id is not None
-    return _act(parts, desk, output, asked, Choice("apply", chosen, asks=not given))
+    alone = consent.shard is None
+    return _act(parts, desk, output, asked, Choice("apply", chosen, asks=not given, alone=alone))
 
 
 def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
@@ -147,11 +158,12 @@ def _part(whole: Plan, wanted: Callable[[Change], bool]) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which part of the plan a command carries out, and whether it asks first."""
+    """Which part of the plan a command carries out, whether it asks first, and whether it takes the lock."""
 
     command: str
     of: Callable[[Plan, Requests], Plan]
     asks: bool
+    alone: bool = True
 
 
 def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice) -> ExitCode:
@@ -159,7 +171,8 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
 
     def work() -> ExitCode:
         warn(parts, record)
-        with parts.lock(choice.command, desk.note) as let_go, parts.writer() as api:
+        lock = parts.lock(choice.command, desk.note) if choice.alone else no_lock()
+        with lock as let_go, parts.writer() as api:
             with waiting(desk, "reading tokens and sinks"):
                 world = parts.look(api)
             calls = remark(parts, desk, world)

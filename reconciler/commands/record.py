@@ -10,6 +10,7 @@ from functools import cached_property
 
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output, Renderers, complain, is_stream, save
+from reconciler.commands.renderings import of_run
 from reconciler.commands.stream import Stream
 from reconciler.core.changes import Effect
 from reconciler.core.comparison import Base
@@ -17,11 +18,10 @@ from reconciler.core.outcome import Outcome, Result, Status
 from reconciler.core.plan import Plan
 from reconciler.core.subjects import action_of, name_of, user_of
 from reconciler.errors import ExitCode, InputError, NetbirdTokensError, Shown, Unwritten
-from reconciler.reports import document, events, github, json, markdown, run_text
+from reconciler.reports import document, events, github, json, run_text
 from reconciler.reports.document import Plan as PlanDocument
 from reconciler.reports.ending import Problem as ProblemDocument
 from reconciler.reports.ending import Report, Stopped
-from reconciler.reports.formats import FORMATS
 from reconciler.reports.json import Ending
 from reconciler.reports.lines import WRITING
 from reconciler.signals import Leaving
@@ -164,11 +164,11 @@ def viewed(record: Record, work: Callable[[], Look]) -> ExitCode:
         look = work()
     except NetbirdTokensError as error:
         found = record.report(refused(error))
-        lost = save(output.reports, _formats(record, found), output.style)
+        lost = save(output.reports, of_run(found, output.place, record.clock()), output.style)
         complain(desk, lost + _finish(record, found), error.exit_code)
         raise
     found = record.report(Ending(look.code))
-    renderers = {**_formats(record, found), **look.renderers}
+    renderers = {**of_run(found, output.place, record.clock()), **look.renderers}
     desk.show(renderers[output.format](output.style))
     lost = save(output.reports, renderers, output.style)
     code = complain(desk, lost + _finish(record, found), look.code)
@@ -215,10 +215,11 @@ def _report(record: Record, ending: Ending) -> ExitCode:
     desk, output = record.desk, record.output
     streams = [report for report in output.reports if is_stream(report.path)]
     files = [report for report in output.reports if report not in streams]
-    lost = save(files, _formats(record, record.report(ending)), output.style)
+    early = of_run(record.report(ending), output.place, record.clock())
+    lost = save(files, early, output.style)
     ending = replace(ending, code=ending.code or (ExitCode.ERROR if lost else ExitCode.OK))
     found = record.report(ending)
-    shown = _formats(record, found)
+    shown = of_run(found, output.place, record.clock())
     if not output.is_text:
         desk.show(shown[output.format](output.style))
     elif ending.stopped is None and (last := run_text.closing(found, output.style)):
@@ -234,16 +235,3 @@ def _finish(record: Record, found: Report) -> list[Unwritten]:
     if record.output.annotates:
         record.desk.annotate(github.annotated(found), record.output.place)
     return record.stream.end()
-
-
-def _formats(record: Record, found: Report) -> Renderers:
-    now, place = record.clock(), record.output.place
-    others = {
-        name: lambda _, render=render: render(found, place, now) for name, render in FORMATS.items()
-    }
-    return {
-        "text": lambda style: run_text.report(found, style),
-        "json": lambda _: json.dumps(json.detailed_report(found)),
-        "markdown": lambda _: markdown.report(found),
-        **others,
-    }

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from reconciler.commands.output import Renderers
 from reconciler.core.plan import Plan
-from reconciler.reports import document, json, markdown, tables, text
+from reconciler.reports import document, json, markdown, run_text, tables, text
+from reconciler.reports.ending import Report
+from reconciler.reports.formats import FORMATS
+from  import Place
 from reconciler.reports.tables import Table
 
 
@@ -40,6 +44,19 @@ def of_status(shown: document.Plan) -> Renderers:
         ),
         "json": lambda _: json.dumps(json.detailed(shown)),
         "markdown": lambda style: _after_gaps(shown, tables.status(shown, style)),
+    }
+
+
+def of_run(found: Report, place: Place, now: datetime) -> Renderers:
+    """What became of a run; `place` is where it ran, `now` this machine's clock."""
+    others = {
+        name: lambda _, render=render: render(found, place, now) for name, render in FORMATS.items()
+    }
+    return {
+        "text": lambda style: run_text.report(found, style),
+        "json": lambda _: json.dumps(json.detailed_report(found)),
+        "markdown": lambda _: markdown.report(found),
+        **others,
     }
 
 

@@ -1,0 +1,104 @@
+"""Several reports of one plan, each of a part of it, as the report of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from reconciler.errors import ExitCode
+from reconciler.reports.document import Change, Plan
+from reconciler.reports.ending import Report
+from reconciler.reports.exits import EXITS
+
+_WORST: Final = (
+    ExitCode.UNCERTAIN,
+    ExitCode.ROLLED_BACK,
+    ExitCode.HOOK,
+    ExitCode.TERMINATED,
+    ExitCode.INTERRUPTED,
+    ExitCode.AUTH,
+    ExitCode.STOPPED,
+    ExitCode.STALE,
+    ExitCode.USAGE,
+    ExitCode.LOCKED,
+    ExitCode.ERROR,
+    ExitCode.DIFFERENCES,
+    ExitCode.OK,
+)
+"""What comes first is what the whole has ended with (DESIGN §7)."""
+
+
+class Mismatch(ValueError):
+    """Reports of different runs. Says how they differ."""
+
+
+def merged(reports: Sequence[Report]) -> Report:
+    """One report of all results; whatever any part could not see or do, the whole did not.
+
+    Raises:
+        Mismatch: They are of different commands, sets, accounts or versions of the format.
+    """
+    first = reports[0]
+    for other in reports[1:]:
+        _check(first, other)
+    codes = {ExitCode(report["exit"]["code"]) for report in reports}
+    code = next(each for each in _WORST if each in codes)
+    said = EXITS[code]
+    return {
+        **first,
+        "exit": {
+            "code": int(code),
+            "meaning": said.meaning,
+            "retry": said.retry,
+            "next": said.next,
+        },
+        "stopped": next((r["stopped"] for r in reports if r["stopped"]), None),
+        "interrupted": any(report["interrupted"] for report in reports),
+        "summary": {
+            status: sum(report["summary"].get(status, 0) for report in reports)
+            for status in first["summary"]
+        },
+        "results": [result for report in reports for result in report["results"]],
+        "plan": _plan([report["plan"] for report in reports if report["plan"]]),
+    }
+
+
+def _check(one: Report, other: Report) -> None:
+    for what, a, b in (
+        ("format_version", one["format_version"], other["format_version"]),
+        ("command", one["command"], other["command"]),
+        ("set", _whose(one), _whose(other)),
+    ):
+        if a != b and None not in (a, b):
+            raise Mismatch(f"{what} is {a} here and {b} there")
+
+
+def _whose(report: Report) -> tuple[str, str, str] | None:
+    plan = report["plan"]
+    if plan is None:
+        return None
+    return plan["set"], plan["target"]["management_url"], plan["target"]["principal"]
+
+
+def _plan(plans: Sequence[Plan]) -> Plan | None:
+    """Every change that some part saw, once. Ids are those of the first part: no part has the whole's."""
+    if not plans:
+        return None
+    changes: dict[tuple[str, ...], Change] = {}
+    for plan in plans:
+        for change in plan["changes"]:
+            changes.setdefault(_key(change), change)
+    gaps = {(gap["what"], gap["why"]): gap for plan in plans for gap in plan["errors"]}
+    counted = [change["action"] for change in changes.values()]
+    return {
+        **plans[0],
+        "complete": all(plan["complete"] for plan in plans),
+        "errors": list(gaps.values()),
+        "summary": {action: counted.count(action) for action in plans[0]["summary"]},
+        "changes": list(changes.values()),
+    }
+
+
+def _key(change: Change) -> tuple[str, ...]:
+    user = change["user"]["id"]
+    return change["action"], user, change["name"], change["reason"]["code"], *change["tokens"]
