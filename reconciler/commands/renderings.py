@@ -9,8 +9,7 @@ from reconciler.commands.output import Renderers
 from reconciler.core.plan import Plan
 from reconciler.reports import document, json, markdown, run_text, tables, text
 from reconciler.reports.ending import Report
-from reconciler.reports.formats import FORMATS
-from  import Place
+from reconciler.reports.formats import FORMATS, Place
 from reconciler.reports.tables import Table
 
 
