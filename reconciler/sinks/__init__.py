@@ -70,6 +70,8 @@ class SinkType:
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "age": "reconciler.sinks.sealed.age",
+    "aws-secretsmanager": "reconciler.sinks.aws.secretsmanager",
+    "aws-ssm": "reconciler.sinks.aws.ssm",
     "exec": "reconciler.sinks.exec",
     "file": "reconciler.sinks.file",
     "github": "reconciler.sinks.github",

@@ -7,16 +7,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 _HOPS = {"connection", "transfer-encoding", "content-length", "host", "date", "server"}
+Passed = tuple[int, list[tuple[str, str]], bytes]
 
 
 @dataclass(frozen=True)
 class Trouble:
     """What happens to requests of a method whose path has a part: a hang-up, or another answer.
+
+    Services of AWS have one path; the name of the operation stands behind it here.
 
     `after`: the server has carried the request out all the same.
     """
@@ -64,6 +68,17 @@ class Relay:
                 return each
         return None
 
+    def passed_on(self, method: str, path: str, headers: Message, body: bytes) -> Passed:
+        """What the server says: status, headers, body."""
+        where = urlsplit(self.upstream)
+        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=30)
+        sent = {name: value for name, value in headers.items() if name.lower() not in _HOPS}
+        connection.request(method, path, body=body, headers=sent)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, answer.getheaders(), content
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -86,11 +101,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         relay = self.server.relay
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        relay.asked.append((self.command, self.path))
-        trouble = relay.trouble(self.command, self.path, after=False)
+        path = f"{self.path} {self.headers.get('X-Amz-Target', '')}".rstrip()
+        relay.asked.append((self.command, path))
+        trouble = relay.trouble(self.command, path, after=False)
         if trouble is None:
-            status, headers, content = self._passed_on(body)
-            trouble = relay.trouble(self.command, self.path, after=True)
+            status, headers, content = relay.passed_on(self.command, self.path, self.headers, body)
+            trouble = relay.trouble(self.command, path, after=True)
             if trouble is None:
                 self._say(status, headers, content)
                 return
@@ -101,16 +117,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(status, [("Content-Type", "application/json")], content)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_LIST = _serve  # noqa: N815 - http.server's
-
-    def _passed_on(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        where = urlsplit(self.server.relay.upstream)
-        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=30)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOPS}
-        connection.request(self.command, self.path, body=body, headers=headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        return answer.status, answer.getheaders(), content
 
     def _say(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
         self.send_response(status)

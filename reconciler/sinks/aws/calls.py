@@ -1,0 +1,235 @@
+"""Calls of one AWS service: reads that persist, writes that are sent once, and what every error means.
+
+A write that fails has changed nothing only where nothing was sent, or where AWS said no. That it is too
+busy is a no that passes. Everything else is unsure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any, Final
+
+from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
+from reconciler.http import Stage, printable
+from reconciler.http.outcome import failure_of
+from reconciler.sinks import needed
+from reconciler.sinks.aws.account import EXTRA, Account
+from reconciler.sinks.rest import Denied
+
+PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before a call is sent again: a write that AWS was too busy for, a read that failed."""
+_DEADLINE: Final = 30.0
+"""Seconds after which nothing is sent again: a `put` makes five calls and has five minutes."""
+LAGS: Final = (0.1, 0.3, 1.0)
+"""Seconds between looks for what AWS took and may show a little later."""
+_READING: Final = ("get_", "batch_get_", "list_", "describe_")
+_BUSY: Final = frozenset(
+    [
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "ProvisionedThroughputExceededException",
+        "SlowDown",
+        "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
+        "TooManyUpdates",
+    ]
+)
+_DENIED: Final = frozenset(
+    [
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "IncompleteSignature",
+        "OptInRequired",
+    ]
+)
+_QUOTES_NOTHING: Final = frozenset(
+    [
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "UnauthorizedSSOTokenError",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+    ]
+)
+_RIGHTS: Final = "check the credentials, the policy of who signs in, and that of the KMS key"
+_NETWORK: Final = "check the region, the endpoint, the network and the proxy"
+_RERUN: Final = "run the same command again: it looks before it writes"
+
+
+class Far(Enum):
+    """How far a call came that failed."""
+
+    UNSENT = auto()
+    DENIED = auto()
+    BUSY = auto()
+    SAID_NO = auto()
+    LOST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a call failed; `why` is fit to be printed, `code` is AWS's own word for it."""
+
+    far: Far
+    why: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What AWS answered: what was asked for, or the code of an error that the caller is ready for."""
+
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    code: str = ""
+    why: str = ""
+
+
+class Service:
+    """One service, as one account reaches it.
+
+    Attributes:
+        name: What to call the store in messages.
+    """
+
+    def __init__(self, service: str, name: str, account: Account) -> None:
+        self.name = name
+        self._errors = needed("botocore.exceptions", EXTRA)
+        self._unreadable = needed("botocore.parsers", EXTRA).ResponseParserError
+        self._client = account.client(service)
+
+    def look(
+        self, operation: str, given: Mapping[str, object], ready_for: Collection[str] = ()
+    ) -> Said:
+        """One read, tried again while AWS is in trouble.
+
+        Args:
+            operation: As boto3 spells it.
+            given: Its parameters.
+            ready_for: Codes of errors that are answers to the caller.
+
+        Raises:
+            SinkUnread: Anything else; `Denied` if we may not.
+        """
+        if not operation.startswith(_READING):
+            raise ValueError(f"{operation} is no read")  # a plan cannot write, whatever it calls
+        found = self._persist(operation, given, ready_for, (Far.BUSY, Far.LOST, Far.UNSENT))
+        if isinstance(found, Said):
+            return found
+        kind = Denied if found.far is Far.DENIED else SinkUnread
+        raise kind(f"cannot read {self.name}: {found.why}", hint=_hint(found))
+
+    def pages(self, operation: str, given: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:
+        """Every page of a list. Raises as `look` does."""
+        token: Mapping[str, object] = {}
+        while True:
+            page = self.look(operation, {**given, **token}).data
+            yield page
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+    def send(
+        self, operation: str, given: Mapping[str, object], ready_for: Collection[str] = ()
+    ) -> Said:
+        """One write. Sent again only when AWS was too busy to look at it.
+
+        Args:
+            operation: As boto3 spells it.
+            given: Its parameters.
+            ready_for: Codes of errors that are answers to the caller; such a write changed nothing.
+
+        Raises:
+            SinkRefused: It was not carried out.
+            SinkUnsure: It may have been carried out.
+        """
+        found = self._persist(operation, given, ready_for, (Far.BUSY,))
+        if isinstance(found, Said):
+            return found
+        if found.far is Far.LOST:
+            text = f"{self.name} may or may not have been written: {found.why}"
+            raise SinkUnsure(text, hint=_RERUN)
+        raise SinkRefused(f"{self.name} was not written: {found.why}", hint=_hint(found))
+
+    def _persist(
+        self,
+        operation: str,
+        given: Mapping[str, object],
+        ready_for: Collection[str],
+        passing: Collection[Far],
+    ) -> Said | Fault:
+        """One call, and again while it fails in a way that passes."""
+        last = time.monotonic() + _DEADLINE
+        found = self._call(operation, given)
+        for pause in PAUSES:
+            if isinstance(found, Said) or found.far not in passing or found.code in ready_for:
+                break
+            if time.monotonic() + pause > last:
+                break
+            time.sleep(pause)
+            found = self._call(operation, given)
+        if isinstance(found, Fault) and found.code in ready_for:
+            return Said(code=found.code, why=found.why)
+        return found
+
+    def _call(self, operation: str, given: Mapping[str, object]) -> Said | Fault:
+        try:
+            return Said(getattr(self._client, operation)(**given))
+        except self._errors.ClientError as error:
+            own = self._client.meta.method_to_api_mapping[operation]
+            return _said_no(error.response, is_ours=error.operation_name == own)
+        except self._errors.BotoCoreError as error:
+            return _unanswered(error, is_sent=isinstance(error, self._errors.HTTPClientError))
+        except self._unreadable as error:
+            return _unanswered(error, is_sent=True)
+
+
+def _said_no(response: Mapping[str, Any], *, is_ours: bool) -> Fault:
+    """`is_ours`: the very call, and not one on the way to it, such as taking on a role."""
+    error = response.get("Error", {})
+    code, text = str(error.get("Code", "")), printable(str(error.get("Message", "")))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    why = f"{code}: {text}" if text else code
+    if code in _DENIED or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return Fault(Far.DENIED, why, code)
+    if not is_ours:
+        return Fault(Far.UNSENT, why)
+    if code in _BUSY or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Fault(Far.BUSY, why, code)
+    refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    if refusal and status != HTTPStatus.REQUEST_TIMEOUT:
+        return Fault(Far.SAID_NO, why, code)
+    return Fault(Far.LOST, why, code)
+
+
+def _unanswered(error: Exception, *, is_sent: bool) -> Fault:
+    """No answer, or none that can be read. What botocore says of parameters and answers quotes them."""
+    cause = getattr(error, "kwargs", {}).get("error")
+    if isinstance(cause, Exception):
+        failure = failure_of(cause)
+        unsent = failure.stage in (Stage.UNSENT, Stage.UNTRUSTED)
+        return Fault(Far.UNSENT if unsent else Far.LOST, failure.reason)
+    name = type(error).__name__
+    why = printable(str(error)) if name in _QUOTES_NOTHING else name
+    return Fault(Far.LOST if is_sent else Far.UNSENT, why)
+
+
+def _hint(fault: Fault) -> str:
+    return {Far.DENIED: _RIGHTS, Far.UNSENT: _NETWORK}.get(fault.far, "")

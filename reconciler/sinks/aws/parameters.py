@@ -1,0 +1,160 @@
+"""Reading Parameter Store: one SecureString per key, its description the receipt.
+
+A description can outlive its value (an overwrite that brings none may keep it), so it is held against the
+value: a plan reads both, in two calls, and believes them only where they are of one version.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from reconciler.core.keys import PATH_KEYS
+from reconciler.core.receipts import SetName
+from reconciler.core.secret import Secret
+from reconciler.core.tokens import Unread
+from reconciler.errors import SinkUnread
+from reconciler.sinks.aws.account import CONNECTIONS
+from reconciler.sinks.aws.calls import LAGS, Service
+from reconciler.sinks.aws.description import MARK, unpack
+from reconciler.sinks.receipt_text import Found
+from reconciler.sinks.records import NOTHING, Record, Scan
+from reconciler.sinks.rest import Denied
+
+KEYS: Final = replace(PATH_KEYS, nests=False)
+REGISTRATIONS: Final = ".registrations/"
+"""No part of a key begins with a dot, so no token can stand here."""
+MISSING: Final = "ParameterNotFound"
+_BATCH: Final = 10
+_PAGE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a parameter holds now.
+
+    Attributes:
+        stamp: Tells all its states apart, also those of another one that was made after it was deleted.
+    """
+
+    version: int
+    stamp: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterReader:
+    """All parameters below one path."""
+
+    service: Service
+    folder: str
+
+    def scan(self, keys: Collection[str]) -> Scan:
+        """One request for each 50 parameters that are there, and one for each 10 values."""
+        below = {"Key": "Path", "Option": "Recursive", "Values": [f"/{self.folder}"]}
+        about = dict(self._described(below))
+        names = sorted({*keys, *(key for key, each in about.items() if _is_ours(key, each))})
+        batches = [names[at : at + _BATCH] for at in range(0, len(names), _BATCH)]
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            held = dict(pair for pairs in pool.map(self._values, batches) for pair in pairs)
+            tokens = [key for key in names if not key.startswith(REGISTRATIONS)]
+            matched = pool.map(lambda key: self._matched(key, held[key], about.get(key)), tokens)
+            records = dict(zip(tokens, matched, strict=True))
+        return Scan(records, dict(self._registrations(held)))
+
+    def fetch(self, key: str) -> Record:
+        named = {"Key": "Name", "Option": "Equals", "Values": [self.path(key)]}
+        for pause in LAGS:
+            held = self.value(key)
+            if held is None:
+                return NOTHING
+            about = dict(self._described(named)).get(key)
+            if about is not None and about["Version"] == held.version:
+                return _record(held, about)
+            time.sleep(pause)
+        raise SinkUnread(f"{self.service.name}:{key} changes while it is read", hint="run again")
+
+    def value(self, key: str) -> Held | None:
+        """None: there is no such parameter."""
+        given = {"Name": self.path(key), "WithDecryption": True}
+        said = self.service.look("get_parameter", given, (MISSING,))
+        return None if said.code else _held(said.data["Parameter"])
+
+    def earlier(self, key: str, version: int) -> Mapping[str, Any] | None:
+        """One version of a parameter, as its history has it."""
+        given = {"Name": self.path(key), "WithDecryption": True}
+        for page in self.service.pages("get_parameter_history", given):
+            for each in page["Parameters"]:
+                if each["Version"] == version:
+                    found: Mapping[str, Any] = each
+                    return found
+        return None
+
+    def path(self, key: str) -> str:
+        return f"/{self.folder}/{key}"
+
+    def _described(self, wanted: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        prefix = self.path("")
+        given = {"ParameterFilters": [wanted], "MaxResults": _PAGE}
+        for page in self.service.pages("describe_parameters", given):
+            for each in page["Parameters"]:
+                if each["Name"].startswith(prefix):
+                    yield each["Name"].removeprefix(prefix), each
+
+    def _values(self, keys: Sequence[str]) -> list[tuple[str, Held | Unread | None]]:
+        names = [self.path(key) for key in keys]
+        try:
+            given = {"Names": names, "WithDecryption": True}
+            data = self.service.look("get_parameters", given).data
+        except Denied:  # of one of them
+            data = {}
+        found = {each["Name"]: _held(each) for each in data.get("Parameters", ())}
+        known = {**dict.fromkeys(data.get("InvalidParameters", ())), **found}
+        return [
+            (key, known[name] if name in known else self._alone(key))
+            for key, name in zip(keys, names, strict=True)
+        ]
+
+    def _alone(self, key: str) -> Held | Unread | None:
+        try:
+            return self.value(key)
+        except Denied as error:
+            return Unread(error.message)
+
+    def _matched(
+        self, key: str, held: Held | Unread | None, about: Mapping[str, Any] | None
+    ) -> Record | Unread:
+        """Value and description together, if they are of one version; else both are read again."""
+        if held is None:
+            return NOTHING
+        if isinstance(held, Unread):
+            return held
+        if about is not None and about["Version"] == held.version:
+            return _record(held, about)
+        return self.fetch(key)
+
+    def _registrations(
+        self, held: Mapping[str, Held | Unread | None]
+    ) -> Iterator[tuple[SetName, str]]:
+        for key, each in held.items():
+            if key.startswith(REGISTRATIONS) and each is not None:
+                if isinstance(each, Unread):
+                    raise SinkUnread(each.why)
+                yield SetName(key.removeprefix(REGISTRATIONS)), each.value
+
+
+def _is_ours(key: str, about: Mapping[str, Any]) -> bool:
+    receipt = KEYS.accepts(key) and about.get("Description", "").startswith(MARK)
+    return receipt or key.startswith(REGISTRATIONS)
+
+
+def _record(held: Held, about: Mapping[str, Any]) -> Record:
+    return Record(Found(unpack(about.get("Description", "")), Secret(held.value)), held.stamp)
+
+
+def _held(each: Mapping[str, Any]) -> Held:
+    version = int(each["Version"])
+    return Held(version, f"{version}@{each['LastModifiedDate'].timestamp()}", str(each["Value"]))
