@@ -14,8 +14,8 @@ from typing import Final, NoReturn
 
 _SHAPE: Final = re.compile(r"nbp_([0-9A-Za-z]{30})([0-9A-Za-z]{6})")
 _ANYWHERE: Final = re.compile(f"(?={_SHAPE.pattern})")
-_TELLING: Final = re.compile(r"nbp_[0-9A-Za-z_]{20,}")
-"""Too much of a token: whole, cut off, or grown together with another."""
+_TELLING: Final = re.compile(r"nbp_[0-9A-Za-z_]{20,}|bmJwX[0-9A-Za-z+/_-]{25,}={0,2}")
+"""Too much of a token: whole, cut off, or grown together with another; the second is base64."""
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FINGERPRINT_DOMAIN: Final = b"netbird-tokens/fp/v1\0"
 

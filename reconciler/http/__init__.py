@@ -6,14 +6,16 @@ that say how far a request came. What an answer means is the adapter's business.
 
 from reconciler.http.address import Address, address_of, is_loopback
 from reconciler.http.client import Client, Limits
-from reconciler.http.credential import Auth, Basic, Header
+from reconciler.http.credential import Auth, Basic, Certificate, Header
 from reconciler.http.outcome import Answer, Failure, Json, Outcome, Stage, Text, printable
+from reconciler.http.tls import Tls
 
 __all__ = [
     "Address",
     "Answer",
     "Auth",
     "Basic",
+    "Certificate",
     "Client",
     "Failure",
     "Header",
@@ -22,6 +24,7 @@ __all__ = [
     "Outcome",
     "Stage",
     "Text",
+    "Tls",
     "address_of",
     "is_loopback",
     "printable",

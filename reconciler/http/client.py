@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError
 from reconciler import __version__
 from reconciler.errors import UsageError
 from reconciler.http.outcome import Answer, Failure, Outcome, Stage, content_of, failure_of
+from reconciler.http.tls import Tls
 
 _CHUNK: Final = 64 * 1024
 _HEADERS: Final = {
@@ -54,9 +55,10 @@ class Client:
         is_loopback: Whether the root is this machine; then there is no proxy.
         connections: The most at one time; further callers await their turn.
         ca: A file of the certificates to trust instead of the usual ones.
+        tls: What else is particular about its TLS.
 
     Raises:
-        UsageError: REQUESTS_CA_BUNDLE names no file.
+        UsageError: REQUESTS_CA_BUNDLE names no file, or a certificate is none.
     """
 
     def __init__(
@@ -67,11 +69,15 @@ class Client:
         is_loopback: bool,
         connections: int = 1,
         ca: Path | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._root = root
-        self._session = _session(root, _Adapter(methods, connections), is_loopback=is_loopback)
+        adapter = _Adapter(methods, connections, tls or Tls())
+        self._session = _session(root, adapter, is_loopback=is_loopback)
         if ca is not None:
             self._session.verify = str(ca)
+        elif adapter.has_own_ca:
+            self._session.verify = True  # a bundle named here would be trusted, too
 
     def close(self) -> None:
         """Close all connections."""
@@ -151,11 +157,26 @@ class _NoCookies(RequestsCookieJar):
 class _Adapter(HTTPAdapter):
     """The way out, for these methods only. Its own retries stay off: they cannot judge."""
 
-    def __init__(self, methods: frozenset[str], connections: int) -> None:
+    def __init__(self, methods: frozenset[str], connections: int, tls: Tls) -> None:
+        self._methods = methods
+        self.has_own_ca = tls.ca is not None
+        self._tls: dict[str, Any] = {} if tls == Tls() else {"ssl_context": tls.context()}
+        if tls.server_name is not None:
+            self._tls |= {"server_hostname": tls.server_name, "assert_hostname": tls.server_name}
         super().__init__(
             pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True
         )
-        self._methods = methods
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **{**kwargs, **self._tls})
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, **{**kwargs, **self._tls})
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Where requests adds the usual authorities; our own ones stand alone."""
+        if not self.has_own_ca:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # theirs
 
     def add_headers(self, request: requests.PreparedRequest, **_kwargs: object) -> None:
         """The hook that requests calls before it sends anything."""

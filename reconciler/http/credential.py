@@ -7,6 +7,10 @@ and ours stands in no session, no repr and no log.
 from __future__ import annotations
 
 import base64
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from requests import PreparedRequest
 from requests.auth import AuthBase
@@ -49,3 +53,42 @@ class Basic(AuthBase):
         pair = f"{self._user}:{self._password.reveal()}".encode(errors="surrogateescape")
         request.headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         return request
+
+
+class Certificate:
+    """A client's certificate, with those above it, and its private key; both are PEM."""
+
+    def __init__(self, chain: str, key: Secret) -> None:
+        self._chain = chain
+        self._key = key
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Present it in every connection of this context.
+
+        Raises:
+            UsageError: It is no certificate, or the key is not its own, or is encrypted.
+        """
+        try:
+            with _read_once(self._chain) as chain, _read_once(self._key.reveal()) as key:
+                context.load_cert_chain(chain, key, password="")
+        except (OSError, ValueError) as error:  # one of OpenSSL is an OSError and quotes nothing
+            raise UsageError(
+                f"the client certificate and its key cannot be used: {type(error).__name__}",
+                hint="do they belong together, both PEM, the key not encrypted?",
+            ) from None
+
+
+@contextmanager
+def _read_once(text: str) -> Iterator[str]:
+    """A path with this content. OpenSSL reads paths alone, and a private key belongs in no file."""
+    reader, writer = os.pipe()
+    try:
+        content = text.encode()
+        os.set_blocking(writer, False)
+        written = os.write(writer, content)
+        os.close(writer)
+        if written < len(content):
+            raise ValueError
+        yield f"/dev/fd/{reader}"
+    finally:
+        os.close(reader)

@@ -101,6 +101,7 @@ class Stage(Enum):
     """How far a request came that got no whole answer."""
 
     UNTRUSTED = "the other side could not be trusted: nothing was sent, and nothing will be"
+    UNSIGNED = "we have nothing to sign in with: nothing was sent, and nothing will be"
     UNSENT = "no connection: nothing was sent"
     LOST = "it may have been received"
     TOO_LARGE = "it was answered, with more than we read"

@@ -13,6 +13,7 @@ from reconciler.locks.file import file_lock
 from reconciler.locks.hold import Hold
 from reconciler.locks.holder import Holder, this_run
 from reconciler.locks.http import http_lock
+from reconciler.locks.kubernetes import kubernetes_lock
 from reconciler.locks.port import Lock
 from reconciler.surroundings import Surroundings
 
@@ -21,5 +22,6 @@ __all__ = ["LOCK_TYPES", "Hold", "Holder", "Lock", "Surroundings", "this_run"]
 LOCK_TYPES: Final[Mapping[str, Callable[[Mapping[str, object], Surroundings], Lock]]] = {
     "file": file_lock,
     "http": http_lock,
+    "kubernetes": kubernetes_lock,
 }
 """Type to a lock from its options. Making one sends nothing; it raises UsageError or LockDenied."""

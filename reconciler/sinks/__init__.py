@@ -76,6 +76,7 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "file": "reconciler.sinks.file",
     "github": "reconciler.sinks.github",
     "gitlab": "reconciler.sinks.gitlab",
+    "kubernetes": "reconciler.sinks.kubernetes",
     "sops": "reconciler.sinks.sealed.sops",
     "vault": "reconciler.sinks.vault",
 }

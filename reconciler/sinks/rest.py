@@ -7,13 +7,13 @@ about what the store holds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final, TypeGuard, assert_never
+from typing import Final, Protocol, TypeGuard, assert_never
 
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
-from reconciler.http import Answer, Auth, Client, Failure, Limits, Outcome, Stage, printable
+from reconciler.http import Answer, Auth, Failure, Limits, Outcome, Stage, printable
 from reconciler.http.retry import FAILING, Again, Pace, Patience, persist
 
 CONNECTIONS: Final = 8
@@ -42,6 +42,24 @@ class Denied(SinkUnread):
     """We may not read this; it says nothing about the rest of the store."""
 
 
+class Asking(Protocol):
+    """A `Client`, or what signs in by itself before it asks one."""
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        auth: Auth | None,
+        limits: Limits,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Outcome: ...
+
+
+def _never(_answer: Answer) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Rest:
     """One store at one address.
@@ -51,14 +69,16 @@ class Rest:
         auth: Writes the credential into a request.
         headers: Sent with every request; no credential stands there.
         advice: What to do about 401, 403 and a credential that is missing.
+        declines: Whether what looks like trouble is a no all the same: surely not carried out.
     """
 
     name: str
-    client: Client
+    client: Asking
     auth: Auth | Missing | None
     advice: str
     headers: Mapping[str, str] = field(default_factory=dict)
     pace: Pace = _PACE
+    declines: Callable[[Answer], bool] = _never
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer | None:
         """A 200, tried again while the store is in trouble; None for a 404.
@@ -97,11 +117,13 @@ class Rest:
         match outcome:
             case Answer(status=HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN):
                 raise self.refused(outcome)
+            case Answer() if self.declines(outcome):
+                return outcome
             case Answer() if outcome.is_trouble or outcome.is_redirect:
                 raise self._unsure(outcome)
             case Answer():
                 return outcome
-            case Failure(stage=Stage.UNSENT | Stage.UNTRUSTED):
+            case Failure(stage=Stage.UNSENT | Stage.UNTRUSTED | Stage.UNSIGNED):
                 raise self.refused(outcome)
             case Failure():
                 raise self._unsure(outcome)
@@ -130,13 +152,13 @@ class Rest:
         headers: Mapping[str, str] | None,
     ) -> Outcome:
         if isinstance(self.auth, Missing):
-            return Failure(Stage.UNTRUSTED, self.auth.why)
+            return Failure(Stage.UNSIGNED, self.auth.why)
         merged = {**self.headers, **(headers or {})}
         return self.client.ask(method, path, self.auth, _LIMITS, body, merged)
 
     def _hint(self, outcome: Outcome) -> str:
         if isinstance(outcome, Failure):
-            return self.advice if isinstance(self.auth, Missing) else _NETWORK
+            return self.advice if outcome.stage is Stage.UNSIGNED else _NETWORK
         if _is_limited(outcome):
             return _LATER
         if outcome.is_redirect:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,9 +34,10 @@ class Trouble:
 
 @dataclass
 class Relay:
-    """Passes everything on to `upstream`, except for its troubles."""
+    """Passes everything on to `upstream`, except for its troubles; `tls` is for one that is https."""
 
     upstream: str
+    tls: ssl.SSLContext | None = None
     troubles: list[Trouble] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
@@ -71,9 +73,14 @@ class Relay:
     def passed_on(self, method: str, path: str, headers: Message, body: bytes) -> Passed:
         """What the server says: status, headers, body."""
         where = urlsplit(self.upstream)
-        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=30)
+        address = str(where.hostname), where.port
+        connection = (
+            http.client.HTTPSConnection(*address, timeout=30, context=self.tls)
+            if self.tls
+            else http.client.HTTPConnection(*address, timeout=30)
+        )
         sent = {name: value for name, value in headers.items() if name.lower() not in _HOPS}
-        connection.request(method, path, body=body, headers=sent)
+        connection.request(method, where.path + path, body=body, headers=sent)
         answer = connection.getresponse()
         content = answer.read()
         connection.close()

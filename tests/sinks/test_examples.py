@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.receipts import SetName
 from reconciler.sinks import BUILT_IN, sink_type
 from reconciler.source.config import Config, load_config
 from reconciler.source.overlaps import overlaps
@@ -26,7 +27,8 @@ def example(name: str) -> Config:
 def test_an_example_is_a_valid_config_of_its_type(name: str) -> None:
     sinks = example(name).sinks.values()
     assert {sink.type for sink in sinks} == {name}
-    assert all(sink_type(name).keys(sink.options).accepts("A") for sink in sinks)
+    rules = [sink_type(name).keys(sink.options) for sink in sinks]
+    assert all(rule.accepts(rule.default(SetName("a"), "B c")) for rule in rules)
     around = Surroundings(EXAMPLES, {}, allow_http=False)
     assert overlaps(sinks, {s.name: sink_type(name).store(s.options, around) for s in sinks}) == ()
 
