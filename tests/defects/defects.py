@@ -146,7 +146,7 @@ DEFECTS = (
     # Stores that know no condition
     Defect("sinks/github/reader.py", "else noted == self.kept.changed", "else noted is not None",
            "a secret that somebody wrote over ours in GitHub is vouched for", GITHUB),
-    Defect("sinks/github/reader.py", "self._page(kind, 1, kind, 1)", "pass",
+    Defect("sinks/github/reader.py", "self._page(self._brisk, kind, 1, kind, 1)", "pass",
            "a GitHub secret that we may not see is taken for none", GITHUB),
     Defect("sinks/github/store.py", "        self._note(key, note(receipt, None))\n", "",
            "a run dies with a secret written that no receipt on GitHub speaks of", GITHUB),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,13 +24,15 @@ class Trouble:
 
     Services of AWS have one path; the name of the operation stands behind it here.
 
-    `after`: the server has carried the request out all the same.
+    `after`: the server has carried the request out all the same. `skip`: so many go through before.
+    Without a method: any.
     """
 
     method: str
     part: str
     answer: tuple[int, bytes] | Literal["drop"] = "drop"
     after: bool = False
+    skip: int = 0
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Relay:
     tls: ssl.SSLContext | None = None
     troubles: list[Trouble] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    met: Counter[Trouble] = field(default_factory=Counter)
     url: str = ""
 
     @contextmanager
@@ -66,8 +70,10 @@ class Relay:
 
     def trouble(self, method: str, path: str, *, after: bool) -> Trouble | None:
         for each in self.troubles:
-            if each.method == method and each.part in path and each.after == after:
-                return each
+            if each.method in (method, "") and each.part in path and each.after == after:
+                self.met[each] += 1
+                if self.met[each] > each.skip:
+                    return each
         return None
 
     def passed_on(self, method: str, path: str, headers: Message, body: bytes) -> Passed:

@@ -359,6 +359,15 @@ def test_the_client_of_a_plan_cannot_write(desk: Desk) -> None:
         desk.sink().store.reader._rest.send("PUT", "secrets/X", {})  # type: ignore[attr-defined]
 
 
+def test_a_receipt_speaks_for_one_change_of_its_secret_only(desk: Desk) -> None:
+    put(desk.sink(), KEY, 1)
+    desk.place.secrets[KEY]["updated_at"] = "2026-06-01T00:01:00Z"  # somebody wrote over it
+    held = desk.sink().read(KEY)
+    assert isinstance(held, Damaged)
+    assert held.receipt == receipt(1)
+    assert not desk.sink().delete(KEY, receipt(1).token.id)
+
+
 def test_a_note_that_is_none_is_no_receipt(desk: Desk) -> None:
     put(desk.sink(), KEY, 1)
     note = desk.place.variables[f"NETBIRD_TOKENS_RECEIPT_{KEY}"]

@@ -33,8 +33,6 @@ _ADVICE: Final = (
 _HEADERS: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _READ: Final = frozenset({"GET"})
 _WRITE: Final = frozenset({"PUT", "POST", "PATCH", "DELETE"})
-
-
 _NOT_OF: Final = {
     "organization": {"environment"},
     "repository": {"visibility", "repositories"},

@@ -173,11 +173,11 @@ class GithubReader:
         return [number for number in found if isinstance(number, int)]
 
     def _all(self, path: str, size: int, field: str = "", name: str = "name") -> list[Entry]:
-        read = partial(self._page, path, size, field or path)
+        read = partial(self._page, self._rest, path, size, field or path)
         return whole(read, size, lambda entry: entry.get(name))
 
-    def _page(self, path: str, size: int, field: str, number: int) -> Page:
-        answer = self._rest.look(f"{path}?per_page={size}&page={number}")
+    def _page(self, rest: Rest, path: str, size: int, field: str, number: int) -> Page:
+        answer = rest.look(f"{path}?per_page={size}&page={number}")
         match answer:
             case Answer(
                 status=HTTPStatus.OK, content=Json({"total_count": int(total), **said})
@@ -192,7 +192,7 @@ class GithubReader:
             case Answer(status=HTTPStatus.OK, content=Json(dict(said))) if _name(said) == name:
                 return said
             case Answer(status=HTTPStatus.NOT_FOUND):
-                self._page(kind, 1, kind, 1)
+                self._page(self._brisk, kind, 1, kind, 1)
                 return None
             case _:
                 raise self._unseen(answer)
