@@ -458,6 +458,27 @@ def test_an_enterprise_server_is_asked_below_its_own_path(desk: Desk) -> None:
         desk.sink(repository="acme/infra", api_url="http://github.example/api/v3")
 
 
+def test_what_is_no_api_is_told_from_what_is_not_there(desk: Desk) -> None:
+    with (
+        desk.relay.troubled(Trouble("GET", "/secrets", (404, b"<html>no such page</html>"))),
+        pytest.raises(SinkUnread) as unread,
+    ):
+        desk.sink().inventory([])
+    assert "ends in /api/v3" in unread.value.hint
+
+
+def test_the_credential_is_in_no_log_and_no_repr(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    sink = desk.organization(repositories=["infra"])
+    put(sink, KEY, 1)
+    desk.may(secrets="read")
+    with pytest.raises(SinkRefused) as refused:
+        desk.sink().preflight(KEY)
+    said = f"{caplog.text} {sink!r} {vars(refused.value)}"
+    assert "/secrets" in said
+    assert [token for token in desk.github.tokens if token in said] == []
+
+
 def test_a_missing_extra_is_told_with_the_command_that_installs_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

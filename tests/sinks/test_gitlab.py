@@ -402,6 +402,18 @@ def test_a_job_of_gitlab_knows_its_server(desk: Desk) -> None:
     assert desk.held()["value"] == plain(1)
 
 
+def test_the_credential_is_in_no_log_and_no_repr(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    sink = desk.sink()
+    put(sink, KEY, 1)
+    desk.may(Token(scope="read_api"))
+    with pytest.raises(SinkRefused) as refused:
+        desk.sink().preflight(KEY)
+    said = f"{caplog.text} {sink!r} {vars(refused.value)}"
+    assert "/variables" in said
+    assert [token for token in desk.gitlab.tokens if token in said] == []
+
+
 def test_times_beyond_the_calendar_are_garbled() -> None:
     late = replace(receipt(1), expires_at=receipt(1).created_at + timedelta(days=365))
     text = compact(to_text(receipt_to_json(late)))

@@ -41,6 +41,7 @@ SECRETS: Final = ("secrets", 100)
 VARIABLES: Final = ("variables", 30)
 """Where a list is, and the most entries that a page of it can have."""
 _NO_GITHUB: Final = "does `api_url` lead to GitHub's API? That of an own server ends in /api/v3"
+_NOT_FOUND: Final = "Not Found"
 _UNSEEN: Final = "does it exist, and may the token see it? GitHub answers 404 to both"
 
 
@@ -198,7 +199,7 @@ class GithubReader:
                 raise self._unseen(answer)
 
     def _unseen(self, answer: Answer) -> SinkUnread:
-        hint = _UNSEEN if answer.status == HTTPStatus.NOT_FOUND else _NO_GITHUB
+        hint = _UNSEEN if answer.message == _NOT_FOUND else _NO_GITHUB
         return SinkUnread(self._rest.unread(answer).message, hint=hint)
 
 
