@@ -148,6 +148,18 @@ def test_a_secret_of_an_uncertain_renewal_gets_its_hook_from_the_next_run(stage:
     assert (seen(), marks(stage)) == (["a"], [])
 
 
+def test_a_token_made_by_hand_calls_no_hook_and_leaves_none_to_call(stage: Stage) -> None:
+    """No later run would look after it: the one who made it does, as the README says."""
+    stage.config(HOOK)
+    stage.tokens_file("name: a")
+    Path("works").touch()
+    assert stage.run("create", "--name", "x", "--sink", "local", "--user-id", "ci-bot").code == 0
+    receipts = (stage.folder / "secrets/by-hand").glob(".*.netbird-tokens.json")
+    assert [json.loads(path.read_text("utf-8")).get("undeployed", False) for path in receipts] == [False]
+    assert stage.run("apply", "--yes").code == 0
+    assert seen() == ["a"]
+
+
 def test_a_mark_that_cannot_be_taken_off_is_an_error_and_costs_one_more_call(stage: Stage) -> None:
     break_in = "rm -r secrets/platform; touch secrets/platform"
     stage.config(f"hooks:\n  deploy: [[sh, -c, '{break_in}']]\n")

@@ -55,6 +55,9 @@ REPORTED = {
 }
 
 
+DOCTOR = ("doctor.txt", "doctor-wrong.txt")
+
+
 class Heard:
     """What pytest's capsys does, for a fixture that outlives a test."""
 
@@ -114,6 +117,26 @@ def test_what_people_see(outputs: dict[str, str], name: str) -> None:
     check(name, outputs[name])
 
 
+def test_what_doctor_finds(stage: Stage) -> None:
+    """By a clock that agrees with the server's, and after everything went wrong that it looks at."""
+    stage.config("lock: {type: file, path: run.lock}\nschedule: {every: 6h}\n")
+    stage.tokens_file("name: a", "{name: b, expires_in: 1}")
+    ran = stage.run("doctor", "--show-config")
+    assert ran.code == 0
+    check("doctor.txt", ran.out)
+    stage.config(
+        "sinks: {local: {type: file, path: secrets}}\n"
+        "lock: {type: http, url: 'http://127.0.0.1:9/lock'}\n"
+    )
+    (stage.folder / "secrets").write_text("not a folder", "utf-8")
+    stage.tokens_file("{name: a, expries_in: 3}")
+    stage.emulator.set_role(stage.us, "network_admin")
+    stage.pass_time(hours=2, minutes=30)
+    ran = stage.run("doctor")
+    assert ran.code == 4
+    check("doctor-wrong.txt", ran.out.replace(str(stage.folder), "/work"))
+
+
 @pytest.mark.parametrize(
     ("name", "width"), [("plan-80.txt", 80), ("plan.txt", 100), ("status-80.txt", 80),
                         ("status.txt", 100), ("drift.txt", 100), ("list-80.txt", 80)],
@@ -129,6 +152,7 @@ def test_forty_unmanaged_tokens_are_one_line_and_all_there_in_full(outputs: dict
 
 
 def test_every_golden_file_is_drawn() -> None:
-    drawn = SHOWN.keys() | REPORTED.keys() | {f"runs/{path.name}" for path in (GOLDEN / "runs").iterdir()}
+    runs = {f"runs/{path.name}" for path in (GOLDEN / "runs").iterdir()}
+    drawn = SHOWN.keys() | REPORTED.keys() | runs | {*DOCTOR}
     kept = {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*") if path.is_file()}
     assert kept == drawn

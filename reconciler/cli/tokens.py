@@ -50,6 +50,7 @@ def inspect(token: str, user_id: str | None, **values: Any) -> int:
 @options.option("--key", help="Key inside the sink; else derived from the name.")
 @options.option("--show-once", is_flag=True, help="Print the secret to stdout instead; once.")
 @options.server
+@options.wait
 def create(name: str, expires_in: int, user_id: str | None, **values: Any) -> int:
     """Make one token by hand, into a sink or shown once."""
     from reconciler.commands import create as by_hand  # noqa: PLC0415 - `--help` stays light
@@ -68,6 +69,7 @@ def create(name: str, expires_in: int, user_id: str | None, **values: Any) -> in
 @_user
 @options.server
 @options.yes
+@options.wait
 def revoke(tokens: tuple[str, ...], user_id: str | None, yes: bool, **values: Any) -> int:  # noqa: FBT001 - a flag
     """Revoke live tokens by id; shows them and asks first."""
     from reconciler.commands import revoke as by_hand  # noqa: PLC0415 - `--help` stays light

@@ -43,9 +43,9 @@ def create(parts: Parts, desk: Desk, wish: Wish) -> ExitCode:
             "stdout leads to nobody, and a secret is shown once; nothing was made",
             hint="let a terminal, a file or a pipe take it, or name a sink with --sink",
         )
-    with parts.writer() as api:
+    with parts.lock("create", desk.note) as let_go, parts.writer() as api:
         owner = owner_of(api.users(), wish.user)
-        interrupts = Interrupts(lambda: (wish.name,), lambda: "")
+        interrupts = Interrupts(lambda: (wish.name,), let_go)
         with interrupts:  # a token that is being made is made, and its secret gets out
             put = _shown_once if wish.sink is None else _into_sink
             try:

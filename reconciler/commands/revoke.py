@@ -59,7 +59,7 @@ def revoke(
 
     The credential that we run with is never revoked.
     """
-    with parts.writer() as api:
+    with parts.lock("revoke", desk.note), parts.writer() as api:
         users, began = api.users(), api.server_time()
         shelves = _look(parts)
         doomed = [_doomed(api, users, TokenId(each), user, shelves) for each in dict.fromkeys(ids)]

@@ -288,6 +288,30 @@ def test_every_other_way_out_gives_the_lock_back(
     assert [signal.getsignal(number) for number in CODES] == before
 
 
+@pytest.mark.parametrize("where", ["--show-once", "--sink=local"])
+def test_create_and_revoke_take_the_lock_and_give_it_back(
+    stage: Stage, locked: LockServer, where: str
+) -> None:
+    create = ("create", "--name", "x", where, "--user-id", "ci-bot")
+    locked.held = DEAD
+    ran = stage.run(*create)
+    assert (ran.code, ran.out, stage.writes()) == (7, "", [])
+    locked.held = None
+    assert stage.run(*create).code == 0
+    (token,) = stage.live()["x"]
+    locked.held = DEAD
+    for more in ((), ("--lock-timeout", "0.1")):
+        ran = stage.run("revoke", token, "--yes", *more)
+        assert ran.code == 7
+        assert "netbird-tokens unlock dead-id" in ran.err
+    assert "x" in stage.live()
+    locked.held = None
+    assert stage.run("revoke", token, "--yes").code == 0
+    done = [asked.body["Operation"] for asked in locked.asked]
+    assert done == ["create"] * 3 + ["revoke"] * len(done[3:])
+    assert (locked.held, stage.live()) == (None, {})
+
+
 @pytest.mark.parametrize("operation", ["apply", "renew", "rotate"])
 def test_each_command_that_carries_out_a_plan_says_which_it_is(
     stage: Stage, locked: LockServer, operation: str
