@@ -117,13 +117,19 @@ def test_what_people_see(outputs: dict[str, str], name: str) -> None:
     check(name, outputs[name])
 
 
+def _without_types(said: str) -> str:
+    """What depends on the packages that are installed here is not shown."""
+    return "".join(line for line in said.splitlines(keepends=True) if "sink types" not in line)
+
+
 def test_what_doctor_finds(stage: Stage) -> None:
     """By a clock that agrees with the server's, and after everything went wrong that it looks at."""
     stage.config("lock: {type: file, path: run.lock}\nschedule: {every: 6h}\n")
     stage.tokens_file("name: a", "{name: b, expires_in: 1}")
     ran = stage.run("doctor", "--show-config")
     assert ran.code == 0
-    check("doctor.txt", ran.out)
+    assert "✔ sink types: " in ran.out
+    check("doctor.txt", _without_types(ran.out))
     stage.config(
         "sinks: {local: {type: file, path: secrets}}\n"
         "lock: {type: http, url: 'http://127.0.0.1:9/lock'}\n"
@@ -134,7 +140,7 @@ def test_what_doctor_finds(stage: Stage) -> None:
     stage.pass_time(hours=2, minutes=30)
     ran = stage.run("doctor")
     assert ran.code == 4
-    check("doctor-wrong.txt", ran.out.replace(str(stage.folder), "/work"))
+    check("doctor-wrong.txt", _without_types(ran.out).replace(str(stage.folder), "/work"))
 
 
 @pytest.mark.parametrize(
