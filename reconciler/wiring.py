@@ -238,6 +238,10 @@ class Parts:
         for name, sink in sorted(self.config.sinks.items()):
             yield Setting(f"sinks.{name}", _described(sink), config)
         yield Setting("lock", _described(self.config.lock), config)
+        yield Setting("audit_log", str(self.config.audit_log or "none"), config)
+        notify = self.config.notify
+        told = f"{notify.format} to {'url' if notify.url else notify.url_env}" if notify else "none"
+        yield Setting("notify", told, config)
         yield Setting("live_name", self.config.live_name, config)
         yield Setting("verify", str(self.config.verify).lower(), config)
         limits = self.config.limits

@@ -22,7 +22,8 @@ from worlds import inventory, place, spec, world
 from reconciler.cli.options import desk
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output
-from reconciler.commands.record import Record, recorded
+from reconciler.commands.record import Record
+from reconciler.commands.reporting import recorded
 from reconciler.core.outcome import Result
 from reconciler.core.outcome import Status as Ended
 from reconciler.core.planner import make_plan

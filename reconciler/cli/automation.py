@@ -11,7 +11,17 @@ from reconciler import __version__
 from reconciler.cli import options
 from reconciler.cli.help import Command, Group
 
-SCHEMAS: Final = ("tokenset", "config", "plan", "report", "drift", "tokens", "snapshot", "events")
+SCHEMAS: Final = (
+    "tokenset",
+    "config",
+    "plan",
+    "report",
+    "drift",
+    "tokens",
+    "snapshot",
+    "events",
+    "audit",
+)
 
 
 @click.command(cls=Command, example="netbird-tokens snapshot --out snapshot.json")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.api.service import HttpTokenApi
+from reconciler.commands.audit import ByHand, account_by_hand, by_hand, trail
 from reconciler.commands.desk import Desk
+from reconciler.commands.output import complain
 from reconciler.commands.tokens import owner_of
 from reconciler.core.changes import Create, Target
 from reconciler.core.outcome import Status
@@ -15,9 +17,10 @@ from reconciler.core.spec import ExpiresIn, Location, TokenSpec
 from reconciler.core.tokens import LiveToken, TokenId, UserId
 from reconciler.core.world import BY_HAND
 from reconciler.errors import ApiError, ExitCode, Gone, GuardStop, Uncertain, UsageError
+from reconciler.reports.audit import Deed
 from reconciler.reports.escape import terminal
 from reconciler.signals import Interrupts
-from reconciler.transaction import flaw_of, mint
+from reconciler.transaction import awake_or_not, flaw_of, mint
 from reconciler.wiring import Parts
 
 
@@ -43,22 +46,39 @@ def create(parts: Parts, desk: Desk, wish: Wish) -> ExitCode:
             "stdout leads to nobody, and a secret is shown once; nothing was made",
             hint="let a terminal, a file or a pipe take it, or name a sink with --sink",
         )
+    kept = trail(parts, "create")
     with parts.lock("create", desk.note) as let_go, parts.writer() as api:
-        owner = owner_of(api.users(), wish.user)
+        began = awake_or_not()
+        users = api.users()
+        kept.knows(account_by_hand(parts, users), api.server_time(), began)
+        owner = owner_of(users, wish.user)
         interrupts = Interrupts(lambda: (wish.name,), let_go)
         with interrupts:  # a token that is being made is made, and its secret gets out
             put = _shown_once if wish.sink is None else _into_sink
             try:
-                code = put(parts, desk, api, owner, wish)
+                with by_hand(kept, Deed("create", wish.name, owner)) as doing:
+                    doing.code = code = put(parts, desk, Making(api, owner, doing), wish)
             except Uncertain as error:
                 listing = f"`netbird-tokens list --user-id {owner}` shows it if it exists"
                 code = _left(desk, error.message, f"{listing}; then {_revoke('ID')}")
+    code = complain(desk, kept.lost[:1], code)
     return interrupts.code if interrupts.code is not None and code is ExitCode.OK else code
 
 
-def _shown_once(_: Parts, desk: Desk, api: HttpTokenApi, owner: UserId, wish: Wish) -> ExitCode:
-    minted = api.create(owner, wish.name, wish.days)
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Whose token is made, with what, and what becomes of it."""
+
+    api: HttpTokenApi
+    owner: UserId
+    doing: ByHand
+
+
+def _shown_once(_: Parts, desk: Desk, making: Making, wish: Wish) -> ExitCode:
+    api = making.api
+    minted = api.create(making.owner, wish.name, wish.days)
     token = minted.token
+    making.doing.made = token.id
     if flaw := flaw_of(minted, wish.name, wish.days):
         return _take_back(desk, api, token, flaw)
     desk.note(f"created {terminal(token.name)}  {token.id}  expires {token.expires_at.date()}")
@@ -80,9 +100,10 @@ def _take_back(desk: Desk, api: HttpTokenApi, token: LiveToken, cause: str) -> E
     return ExitCode.ROLLED_BACK
 
 
-def _into_sink(parts: Parts, desk: Desk, api: HttpTokenApi, owner: UserId, wish: Wish) -> ExitCode:
-    effect = _effect(parts, owner, wish)
-    result = mint(effect, parts.ports(api))
+def _into_sink(parts: Parts, desk: Desk, making: Making, wish: Wish) -> ExitCode:
+    effect = _effect(parts, making.owner, wish)
+    result = mint(effect, parts.ports(making.api))
+    making.doing.made = result.token
     place = effect.targets[0].place
     if result.status is Status.DONE:
         desk.show(f"created {terminal(wish.name)}  {result.token}  secret → {place}")

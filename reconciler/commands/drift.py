@@ -13,7 +13,8 @@ from reconciler.commands.desk import Desk
 from reconciler.commands.everyday import remark, warn
 from reconciler.commands.output import Output
 from reconciler.commands.progress import waiting
-from reconciler.commands.record import Look, Record, viewed
+from reconciler.commands.record import Record
+from reconciler.commands.reporting import Look, viewed
 from reconciler.core.blame import Act, Deed
 from reconciler.core.drift import DriftClass
 from reconciler.core.planner import make_plan

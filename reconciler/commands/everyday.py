@@ -10,11 +10,13 @@ from typing import Final
 
 from reconciler.commands import approval, renderings, saved, verdict
 from reconciler.commands.asked import NOTHING, Asked, decided
+from reconciler.commands.audit import account_of, trail
 from reconciler.commands.desk import Desk
 from reconciler.commands.hooks import Calls, left_for, named
 from reconciler.commands.output import Output, write
 from reconciler.commands.progress import waiting
-from reconciler.commands.record import Look, Record, recorded, viewed
+from reconciler.commands.record import Record
+from reconciler.commands.reporting import Look, recorded, viewed
 from reconciler.commands.run import carry_out
 from reconciler.commands.view import view
 from reconciler.core.changes import Change, Create, Register, Renew
@@ -28,6 +30,7 @@ from reconciler.errors import ExitCode, GuardStop, PlanMismatch, UsageError
 from reconciler.reports import document, json, text
 from reconciler.reports.ages import ago
 from reconciler.source.problems import told
+from reconciler.transaction import awake_or_not
 from reconciler.wiring import Parts, no_lock
 
 _FRESH: Final = 60.0
@@ -170,10 +173,12 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
     record = Record(choice.command, desk, output)
 
     def work() -> ExitCode:
+        record.trail = trail(parts, choice.command)
         warn(parts, record)
         lock = parts.lock(choice.command, desk.note) if choice.alone else no_lock()
         with lock as let_go, parts.writer() as api:
             with waiting(desk, "reading tokens and sinks"):
+                asked_at = awake_or_not()
                 world = parts.look(api)
             calls = remark(parts, desk, world)
             whole, requests = decided(world, asked, desk.note)
@@ -189,6 +194,9 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
                 if time.monotonic() - began > _FRESH:
                     _check_again(found, choice.of(*decided(parts.look(api), asked, desk.note)))
             record.say("")
+            if found.effects:
+                record.trail.knows(account_of(found), found.as_of, asked_at)
+                record.trail.begins()
             return carry_out(found, parts.ports(api), record, calls, let_go)
 
     return recorded(record, work)

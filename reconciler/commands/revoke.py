@@ -8,15 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.api.service import HttpTokenApi, HttpTokenReader
+from reconciler.commands.audit import account_by_hand, by_hand, trail
 from reconciler.commands.desk import Desk
+from reconciler.commands.output import complain
 from reconciler.commands.tokens import find, owner_of
 from reconciler.core.receipts import Place, Receipt, TokenRef, receipt_of
 from reconciler.core.tokens import LiveToken, TokenId, Unread, User, UserId
 from reconciler.core.world import BY_HAND
 from reconciler.errors import ApiError, ExitCode, Gone, GuardStop, SinkError
 from reconciler.reports import json, tables
+from reconciler.reports.audit import Deed
 from reconciler.reports.escape import terminal
 from reconciler.reports.style import Style
+from reconciler.transaction import awake_or_not
 from reconciler.wiring import Parts
 
 _SLACK = timedelta(seconds=2)
@@ -59,8 +63,11 @@ def revoke(
 
     The credential that we run with is never revoked.
     """
+    kept = trail(parts, "revoke")
     with parts.lock("revoke", desk.note), parts.writer() as api:
+        looked = awake_or_not()
         users, began = api.users(), api.server_time()
+        kept.knows(account_by_hand(parts, users), began, looked)
         shelves = _look(parts)
         doomed = [_doomed(api, users, TokenId(each), user, shelves) for each in dict.fromkeys(ids)]
         current = owner_of(users, None)
@@ -71,11 +78,22 @@ def revoke(
             desk.note(f"could not look into {what}; a secret that is there stays there\n")
         if not yes:
             desk.confirm(f"Revoke {'this token' if len(doomed) == 1 else f'these {len(doomed)}'}?")
-        emptied = [_carry_out(each, api, parts, desk) for each in doomed]
+        emptied = []
+        for each in doomed:
+            with by_hand(kept, _deed(each)) as doing:
+                emptied.append(_carry_out(each, api, parts, desk))
+                doing.code = ExitCode.OK if emptied[-1] else ExitCode.UNCERTAIN
     if not all(emptied):
         desk.note("Run the same command again: it removes what is left.")
-        return ExitCode.UNCERTAIN
-    return ExitCode.ERROR if shelves.unread else ExitCode.OK
+        return complain(desk, kept.lost[:1], ExitCode.UNCERTAIN)
+    return complain(desk, kept.lost[:1], ExitCode.ERROR if shelves.unread else ExitCode.OK)
+
+
+def _deed(doomed: _Doomed) -> Deed:
+    if doomed.live is not None:
+        return Deed("revoke", doomed.live.name, doomed.live.user, token=doomed.id)
+    receipt = doomed.copies[0].receipt
+    return Deed("clean", receipt.name, receipt.token.user, token=doomed.id)
 
 
 def _look(parts: Parts) -> _Shelves:

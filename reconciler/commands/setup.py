@@ -10,7 +10,8 @@ from typing import Final
 
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output
-from reconciler.commands.record import Look, Record, viewed
+from reconciler.commands.record import Record
+from reconciler.commands.reporting import Look, viewed
 from reconciler.core.people import Directory
 from reconciler.core.receipts import SetName
 from reconciler.core.tokens import User

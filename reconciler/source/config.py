@@ -52,6 +52,22 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Whom to tell of changes, failures and drift.
+
+    Attributes:
+        url: Where to send a notice; None: it is in the environment, under `url_env`.
+        format: `json`, or `slack`.
+        state: A file that remembers which drift was told, relative to the config's folder.
+    """
+
+    url: str | None
+    url_env: str
+    format: str
+    state: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What operators decide.
 
@@ -59,6 +75,7 @@ class Config:
         live_name: How tokens are named on the server: text with `{name}` and maybe `{set}`.
         base: The folder that relative paths count from.
         path: The file; None for the built-in config.
+        audit_log: A file that every action is written into; relative to `base`.
     """
 
     base: Path
@@ -72,6 +89,8 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     schedule: Schedule = field(default_factory=Schedule)
     hooks: Hooks = field(default_factory=Hooks)
+    audit_log: Path | None = None
+    notify: Notify | None = None
 
     def live_name_of(self, set_name: SetName, name: str) -> str:
         """The name on the server. The set goes in first: it holds no braces, a name may."""
@@ -109,6 +128,8 @@ def _built(document: Document, path: Path) -> Config:
         limits=Limits(**guards.get("max_revokes", {})),
         schedule=_schedule(written),
         hooks=_hooks(written.get("hooks", {})),
+        audit_log=Path(written["audit_log"]) if "audit_log" in written else None,
+        notify=_notify(written["notify"]) if "notify" in written else None,
         **plain_fields,
     )
 
@@ -121,6 +142,12 @@ def _schedule(written: Mapping[str, Any]) -> Schedule:
 
 def _hooks(written: Mapping[str, list[list[str]]]) -> Hooks:
     return Hooks(**{when: tuple(map(tuple, commands)) for when, commands in written.items()})
+
+
+def _notify(written: Mapping[str, str]) -> Notify:
+    state = Path(written["state"]) if "state" in written else None
+    url_env = written.get("url_env", "NETBIRD_TOKENS_NOTIFY_URL")
+    return Notify(written.get("url"), url_env, written.get("format", "json"), state)
 
 
 def _sinks(

@@ -14,6 +14,7 @@ from reconciler.source.config import (
     Config,
     Hooks,
     LockConfig,
+    Notify,
     SinkConfig,
     default_config,
     load_config,
@@ -52,6 +53,8 @@ guards: {max_revokes: {count: 7, percent: 50}, max_renewals: 20}
 hooks:
   deploy: [[systemctl, reload, runner], [./b]]
   failure: [[./page.sh, netbird tokens]]
+audit_log: audit.ndjson
+notify: {url_env: HOOK, format: slack, state: told.json}
 """,
     )
     assert loaded == Config(
@@ -79,6 +82,8 @@ hooks:
             deploy=(("systemctl", "reload", "runner"), ("./b",)),
             failure=(("./page.sh", "netbird tokens"),),
         ),
+        audit_log=Path("audit.ndjson"),
+        notify=Notify(None, "HOOK", "slack", Path("told.json")),
     )
 
 

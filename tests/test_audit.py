@@ -1,0 +1,238 @@
+"""The audit log: who did what to which token, in whole lines, whatever ends the run."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from staging import SECRET, Stage, command, piped, wait_for
+from test_documents import check as fits
+from test_harmless import EVIL, is_harmless
+
+from reconciler.commands.audit import AuditLog
+from reconciler.emulator import Call, Delay, Drop, Fault
+from reconciler.emulator import Status as Answer
+
+LOG = "audit_log: audit.ndjson\n"
+
+
+def lines(path: str = "audit.ndjson") -> list[dict[str, Any]]:
+    """All lines, each of which fits the schema."""
+    found = [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
+    for each in found:
+        fits(each, "audit.v1")
+    return found
+
+
+def deeds(kind: str = "ended") -> list[tuple[str, str, str]]:
+    """Action, name and result of the actions."""
+    return sorted((e["action"], e["name"], e.get("result", "")) for e in lines() if e["type"] == kind)
+
+
+@pytest.fixture
+def logged(stage: Stage) -> Stage:
+    stage.config(LOG)
+    stage.tokens_file("name: a", "name: b")
+    return stage
+
+
+def test_every_action_is_told_before_and_after(
+    logged: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_RUN_ID", "7")
+    job = {"SERVER_URL": "https://gh.example", "REPOSITORY": "o/r", "ACTOR": "ada", "SHA": "c0ffee"}
+    for name, value in job.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    logged.pass_time(days=200)  # our own clock is off by that
+    assert logged.run("apply", "--yes", "--report", "json=r.json").code == 0
+    found = lines()
+    assert [e["type"] for e in found][0::7] == ["run_began", "run_ended"]
+    assert deeds("began") == [("create", "a", ""), ("create", "b", ""), ("register", "local", "")]
+    assert {result for _, _, result in deeds()} == {"done"}
+    plan = json.loads(Path("r.json").read_text("utf-8"))["plan"]
+    for each in found:
+        assert each["run"] == found[0]["run"]
+        assert (each["actor"], each["commit"]) == ("ada", "c0ffee")
+        assert each["run_url"] == "https://gh.example/o/r/actions/runs/7"
+        assert each["principal"] == {"id": logged.us, "name": "reconciler"}
+        assert (each["set"], each["server"]) == ("platform", logged.url)
+        assert (each["change_id"], each["plan_id"]) == (plan["change_id"], plan["plan_id"])
+        assert each["at"][:10] == logged.clock.now().date().isoformat()
+    made = {e["name"]: e["made"] for e in found if e.get("made")}
+    assert {name: [id_] for name, id_ in made.items()} == logged.live()
+    assert found[-1]["exit_code"] == 0
+    assert stat.S_IMODE(Path("audit.ndjson").stat().st_mode) == 0o600
+    before = Path("audit.ndjson").read_bytes()
+    logged.pass_time(hours=1)
+    logged.run("rotate", "a", "--reason", "x", "--compromised", "--yes")
+    logged.run("apply", "--yes")  # nothing to do, nothing to tell
+    assert Path("audit.ndjson").read_bytes().startswith(before)
+    (renewed,) = [e for e in lines()[8:] if e["type"] == "ended"]
+    assert (renewed["action"], renewed["reason"]) == ("renew", "rotate-requested")
+    assert [renewed["token"]] == renewed["revokes_at_once"] == [made["a"]]
+    assert not SECRET.search(Path("audit.ndjson").read_text("utf-8"))
+
+
+def test_outside_of_ci_the_actor_is_who_runs_it(logged: Stage) -> None:
+    logged.run("apply", "--yes")
+    assert "@" in lines()[0]["actor"]
+    assert (lines()[0]["run_url"], lines()[0]["commit"]) == ("", "")
+
+
+def test_what_failed_and_what_was_not_started_is_told(logged: Stage) -> None:
+    logged.tokens_file("name: a")
+    logged.emulator.faults.add(Fault(method="POST", path="*/tokens", when="after", action=Drop()))
+    assert logged.run("apply", "--yes").code == 9
+    assert ("create", "a", "uncertain") in deeds()
+    assert lines()[-1]["exit_code"] == 9
+    Path("audit.ndjson").unlink()
+    logged.tokens_file(*(f"name: t{n}" for n in range(12)))
+    (own,) = logged.emulator.tokens(logged.us)
+    forget = Call(lambda: logged.emulator.forget(own.id))
+    logged.emulator.faults.add(Fault(method="POST", path="*/tokens", action=forget))
+    logged.run("apply", "--yes")
+    results = [result for _, _, result in deeds()]
+    assert len(results) == 12
+    assert "skipped" in results
+    assert len(deeds("began")) == 12 - results.count("skipped")
+
+
+def test_looking_leaves_no_line_and_no_file(logged: Stage) -> None:
+    for argv in ("plan", "drift", "status", "validate"):
+        logged.run(argv)
+    assert not Path("audit.ndjson").exists()
+
+
+def test_tokens_made_and_revoked_by_hand_are_told(logged: Stage) -> None:
+    ran = logged.run("create", "--name", "by hand", "--user-id", "ci-bot", "--show-once")
+    assert ran.code == 0
+    (token,) = logged.live()["by hand"]
+    assert logged.run("create", "--name", "kept", "--sink", "local", "--user-id", "ci-bot").code == 0
+    assert logged.run("revoke", token, "--yes").code == 0
+    no = Answer(422, "no")
+    logged.emulator.faults.add(Fault(no, "POST", path="*/tokens"))
+    assert logged.run("create", "--name", "refused", "--show-once").code == 1
+    ended = [e for e in lines() if e["type"] == "ended"]
+    assert [(e["command"], e["action"], e["name"], e["result"]) for e in ended] == [
+        ("create", "create", "by hand", "done"),
+        ("create", "create", "kept", "done"),
+        ("revoke", "revoke", "by hand", "done"),
+        ("create", "create", "refused", "failed"),
+    ]
+    assert (ended[0]["made"], ended[2]["token"]) == (token, token)
+    assert {e["set"] for e in lines()} == {None}
+    assert len(deeds("began")) == 4
+    assert not SECRET.search(Path("audit.ndjson").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "argv", ["apply --yes", "rotate a --reason x --yes", "create --name x --show-once", "revoke x --yes"]
+)
+@pytest.mark.parametrize("place", ["missing/a.ndjson", ".", "link", "pipe"])
+def test_a_log_that_cannot_be_opened_stops_everything(
+    stage: Stage, place: str, argv: str
+) -> None:
+    stage.tokens_file("name: a")
+    stage.config(f"audit_log: {place}\n")
+    Path("link").symlink_to("elsewhere")
+    os.mkfifo("pipe")
+    ran = stage.run(*argv.split())
+    assert ran.code == 3
+    assert f"the audit log {place} cannot be written" in ran.err
+    assert stage.emulator.requests == []
+
+
+def test_a_log_on_a_full_disk_stops_a_run_before_its_first_action(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    stage.config(LOG)
+    ran = piped(stage, 'ulimit -f 0; "$@"', "apply", "--yes")
+    assert ran.returncode == 1
+    assert "audit.ndjson was not written: File too large" in ran.stderr
+    assert stage.writes() == []
+
+
+def test_a_log_that_fills_up_stops_what_has_not_begun(logged: Stage) -> None:
+    """There is room for the line of the run, and for a part of the next."""
+    logged.tokens_file("name: a")
+    logged.run("apply", "--yes")
+    first = len(Path("audit.ndjson").read_text("utf-8").splitlines()[0])
+    logged.tokens_file("name: a", "name: b")
+    Path("audit.ndjson").write_text(f"{'x' * (4096 - first - 100)}\n", "utf-8")
+    ran = piped(logged, 'ulimit -f 8; "$@"', "apply", "--yes")
+    assert ran.returncode == 8
+    assert "audit.ndjson was not written: only a part of a line was" in ran.stdout
+    assert sorted(logged.live()) == ["a"]
+    assert logged.run("apply", "--yes").code == 0
+    assert sorted(logged.live()) == ["a", "b"]
+    _, began, cut, *rest = Path("audit.ndjson").read_text("utf-8").splitlines()
+    assert json.loads(began)["type"] == "run_began"
+    assert not cut.endswith("}"), "what was cut off stays a line of its own"
+    assert [json.loads(line)["type"] for line in rest] == ["run_began", "began", "ended", "run_ended"]
+
+
+def test_a_killed_run_leaves_what_it_began(logged: Stage) -> None:
+    logged.tokens_file(*(f"name: t{n}" for n in range(20)))
+    slow = Delay(0.3)
+    logged.emulator.faults.add(Fault(slow, "POST", path="*/tokens", times=None, when="after"))
+    process = command(logged, "apply", "--yes")
+    wait_for(logged.live)
+    process.kill()
+    process.communicate(timeout=20)
+    assert logged.live().keys() <= {name for _, name, _ in deeds("began")}
+    assert lines()[-1]["type"] != "run_ended"
+
+
+def _append(path: str, name: str) -> None:
+    log = AuditLog(Path(path))
+    for number in range(50):
+        log.append(json.dumps({"name": name, "number": number, "x": "y" * 3000}) + "\n")
+
+
+def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
+    path = str(tmp_path / "log")
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_append, args=(path, name)) for name in "abcd"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    found = [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
+    assert sorted((e["name"], e["number"]) for e in found) == [(n, i) for n in "abcd" for i in range(50)]
+
+
+def test_hostile_names_stay_within_their_line(logged: Stage) -> None:
+    secret = logged.emulator.issue(logged.bot, "x", days=3)
+    for name in (*EVIL, secret):
+        logged.emulator.issue(logged.bot, name, days=30)
+    with Path("tokens.yaml").open("a", encoding="utf-8") as file:
+        file.write("unmanaged: {action: revoke}\n")
+    logged.pass_time(hours=1)
+    doomed = [word for token in logged.emulator.tokens(logged.bot) for word in ("--allow-revoke", token.id)]
+    logged.run("apply", "--yes", *doomed)
+    is_harmless(Path("audit.ndjson").read_text("utf-8"))
+    assert not SECRET.search(Path("audit.ndjson").read_text("utf-8"))
+    assert sum(action == "revoke" for action, _, _ in deeds()) == len(EVIL) + 2
+
+
+def test_the_log_is_where_the_config_says(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    ops = stage.folder / "ops"
+    ops.mkdir()
+    stage.config("audit_log: log/a.ndjson\n")
+    (ops / "log").mkdir()
+    config = Path(".netbird-tokens.yaml").rename(ops / "config.yaml")
+    assert stage.run("apply", "--yes", "--config", str(config)).code == 0
+    assert len(lines("ops/log/a.ndjson")) == 6
+    shown = subprocess.run(
+        [sys.executable, "-m", "reconciler", "doctor", "--show-config", "--config", str(config)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "audit_log" in shown.stdout
