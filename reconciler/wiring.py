@@ -5,7 +5,7 @@ A value comes from the flag, else the environment, else the config, else the def
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, this_run
 from reconciler.signals import Leaving
 from reconciler.sinks import SinkType, sink_type
 from reconciler.source.build import Loaded, load_set
-from reconciler.source.config import Config, LockConfig, SinkConfig, default_config, load_config
+from reconciler.source.config import Config, default_config, load_config
 from reconciler.source.credential import read_credential
 from reconciler.source.overlaps import overlaps
 from reconciler.surroundings import Surroundings
@@ -225,28 +225,6 @@ class Parts:
     def ports(self, api: HttpTokenApi) -> Ports:
         return Ports(api, self.sinks, api.authenticates if self.config.verify else None)
 
-    def settings(self) -> Iterable[Setting]:
-        """Every value that decides something, with its source, for `doctor --show-config`."""
-        config = str(self.config_path) if self.config_path else "default"
-        yield self.management_url
-        yield Setting(
-            "credential", "set" if self.credential_source else "none", self.credential_source
-        )
-        yield Setting(
-            "config", config, "--config" if self.where.config else "beside the token file"
-        )
-        for name, sink in sorted(self.config.sinks.items()):
-            yield Setting(f"sinks.{name}", _described(sink), config)
-        yield Setting("lock", _described(self.config.lock), config)
-        yield Setting("audit_log", str(self.config.audit_log or "none"), config)
-        notify = self.config.notify
-        told = f"{notify.format} to {'url' if notify.url else notify.url_env}" if notify else "none"
-        yield Setting("notify", told, config)
-        yield Setting("live_name", self.config.live_name, config)
-        yield Setting("verify", str(self.config.verify).lower(), config)
-        limits = self.config.limits
-        yield Setting("guards.max_revokes", f"{limits.count}, {limits.percent}%", config)
-
 
 @contextmanager
 def no_lock() -> Iterator[Callable[[], str]]:
@@ -256,9 +234,3 @@ def no_lock() -> Iterator[Callable[[], str]]:
 
 def _nothing_held() -> str:
     return ""
-
-
-def _described(part: SinkConfig | LockConfig | None) -> str:
-    if part is None:
-        return "none"
-    return " ".join([part.type, *(f"{k}={v}" for k, v in sorted(part.options.items()))])

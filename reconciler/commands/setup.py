@@ -12,6 +12,7 @@ from reconciler.commands.desk import Desk
 from reconciler.commands.output import Output
 from reconciler.commands.record import Record
 from reconciler.commands.reporting import Look, viewed
+from reconciler.commands.settings import settings
 from reconciler.core.people import Directory
 from reconciler.core.receipts import SetName
 from reconciler.core.tokens import User
@@ -66,7 +67,7 @@ Found = str | Remark | NetbirdTokensError
 def doctor(parts: Parts, desk: Desk, *, show_config: bool) -> ExitCode:
     """Check everything that an apply needs, and say what is wrong with each."""
     if show_config:
-        for setting in parts.settings():
+        for setting in settings(parts):
             desk.show(f"{setting.name:<22} {setting.value}   ({setting.source or '–'})")
     worst, following = ExitCode.OK, "`netbird-tokens plan`"
     for check, found in _checks(parts, desk):
