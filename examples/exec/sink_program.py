@@ -79,5 +79,5 @@ def command(*argv, given="", changes=False):
         raise Refused("unavailable", f"{argv[0]} cannot be run: {problem.strerror}") from None
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
-        raise error(f"{argv[0]} {argv[1]}: {lines[-1]}")
+        raise error(f"{' '.join(argv[:3])}: {lines[-1]}")
     return done.stdout

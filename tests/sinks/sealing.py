@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,16 @@ def needed(*programs: str) -> None:
     for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"no {program} here: install it (tests/README.md)")
+
+
+def quick(folder: Path) -> str:
+    """A PATH on which `python3` starts at once: without site packages, and no version manager before it."""
+    program = folder / "quick" / "python3"
+    if not program.exists():
+        program.parent.mkdir(parents=True)
+        program.write_text(f'#!/bin/sh\nexec {sys._base_executable} -SE "$@"\n')
+        program.chmod(0o755)
+    return f"{program.parent}:{os.environ['PATH']}"
 
 
 def ran(*argv: object, given: str = "", at: Path | None = None, **env: str) -> str:

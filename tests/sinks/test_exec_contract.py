@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from sealing import needed, ran
+from sealing import needed, quick, ran
 
 from reconciler.core.ports import Sink
 from reconciler.sinks import sink_type
@@ -24,8 +22,6 @@ from reconciler.testing.sharing import Sharing
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ROOT / "tests" / "fakes" / "commands"
-PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-"""With the Python of these tests first: a version manager's takes several times as long to start."""
 
 
 @dataclass
@@ -36,7 +32,7 @@ class Kept:
 
     def sink(self) -> Sink:
         options = {"command": [str(COMMANDS / "keeper")], "timeout": 20}
-        around = Surroundings(self.home, {"PATH": PATH}, allow_http=False)
+        around = Surroundings(self.home, {"PATH": quick(self.home)}, allow_http=False)
         return sink_type("exec").build(options, around)
 
     def key(self, number: int) -> str:
@@ -116,7 +112,7 @@ class PassStore:
 
     def sink(self) -> Sink:
         env = {
-            "PATH": f"{self.first}:{PATH}",
+            "PATH": f"{self.first}:{quick(self.home)}",
             "PASSWORD_STORE_DIR": str(self.home / "store"),
             "GNUPGHOME": str(self.signs_with),
         }
