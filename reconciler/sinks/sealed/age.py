@@ -46,8 +46,8 @@ class Age:
         return text
 
     def sealed(self, text: str) -> str:
-        found = _ARMOR.search(text)
-        return found[0] if found else ""
+        body = text.partition("\n")[2] if text.startswith(_MARK) else text
+        return body if _ARMOR.fullmatch(body) else ""
 
     def record(self, text: str) -> str | None:
         first = text.partition("\n")[0]

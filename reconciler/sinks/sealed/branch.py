@@ -7,6 +7,7 @@ moved, and then the lease keeps ours out for good. Otherwise it is not known, an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -50,8 +51,8 @@ class BranchFiles:
 
     def all(self, endings: tuple[str, ...]) -> Mapping[str, bytes | Unread]:
         """A link is a file that holds the way to another one, as git has it, and so a foreign value."""
-        listed = self.git.entries(self.git.tip(), self._prefix or ".")
         start = f"{self._prefix}/" if self._prefix else ""
+        listed = self.git.entries(self.git.tip(), self._prefix or ".")
         found = {
             name.removeprefix(start): oid
             for name, oid in listed.items()
@@ -60,12 +61,14 @@ class BranchFiles:
         return dict(zip(found, self.git.contents(list(found.values())), strict=True))
 
     def read(self, file: str) -> Content:
-        return self._at(self.git.tip(), file)
+        path = self._in_tree(file)
+        return self.git.content(self.git.tip(), path)
 
     def probe(self, file: str) -> None:
         with _nothing_written():
+            path = self._in_tree(file)
             tip = self.git.tip()
-            self._at(tip, file)
+            self.git.content(tip, path)
             pushed, why = self.git.try_push(tip)
         if pushed is not Pushed.DONE:
             raise SinkRefused(f"cannot push to {self.git}: {why}", hint=_REJECTED)
@@ -74,13 +77,14 @@ class BranchFiles:
         watch = Watch(self.clock)
         for _ in range(_TRIES):
             with _nothing_written():
+                path = self._in_tree(file)
                 tip = self.git.tip()
-                before = self._at(tip, file)
+                before = self.git.content(tip, path)
                 after = change(before)
                 if before == after:
                     return
                 subject = self._subject(file, after, tag)
-                commit = self.git.commit(tip, self._in_tree(file), after, subject)
+                commit = self.git.commit(tip, path, after, subject)
                 watch.check()
             if self._is_through(commit, tip):
                 return
@@ -122,9 +126,6 @@ class BranchFiles:
             hint="run the same command again: it looks before it writes",
         )
 
-    def _at(self, tip: str, file: str) -> Content:
-        return self.git.content(tip, self._in_tree(file))
-
     def _in_tree(self, file: str) -> str:
         return f"{self._prefix}/{file}" if self._prefix else file
 
@@ -138,7 +139,7 @@ class BranchFiles:
         """The folder within the tree; empty for the top."""
         root = self.git.root()
         try:
-            found = self.folder.relative_to(root.resolve())
+            found = Path(os.path.normpath(self.folder)).relative_to(root.resolve())
         except ValueError:
             raise GitFailed(
                 f"{self.folder} is not in the repository {root}", hint="mend `path` in the config"

@@ -1,4 +1,4 @@
-"""One branch of a remote, by git's plumbing: nobody's checkout, index, refs or hooks are touched.
+"""One branch of a remote, by git's plumbing: no checkout, index or branch here is touched, no hook is run.
 
 Of the repository that the config lies in only two things are used: its settings, which know the way to the
 remote, and its store of objects. What is written there and never pushed, git itself clears away in time.

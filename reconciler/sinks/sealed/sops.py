@@ -57,7 +57,7 @@ class Sops:
         text = output(self.program, data, plain, "--filename-override", str(path), "/dev/stdin")
         fields = _fields(text)
         about = fields.get("sops")
-        if not self.sealed(text):
+        if not self._value(fields):
             raise SinkRefused(
                 f"sops did not encrypt the field {self.field}; nothing was written",
                 hint="a rule of .sops.yaml leaves it in clear: mend the rule, or name another `field`",
@@ -72,7 +72,17 @@ class Sops:
         return text
 
     def sealed(self, text: str) -> str:
-        value = _fields(text).get(self.field)
+        """The value and the MAC, in a file that is whole: what sops writes last is there."""
+        fields = _fields(text)
+        match fields.get("sops"):
+            case {"mac": str(mac), "mac_only_encrypted": "true", "version": str()}:
+                value = self._value(fields)
+                return f"{value} {mac}" if value and text.endswith("\n") else ""
+            case _:
+                return ""
+
+    def _value(self, fields: Mapping[str, object]) -> str:
+        value = fields.get(self.field)
         return value if isinstance(value, str) and _ENCRYPTED.fullmatch(value) else ""
 
     def record(self, text: str) -> str | None:

@@ -1,0 +1,137 @@
+"""The command with encrypted files, on a branch and in a folder, and with a program that keeps tokens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sealing import Branch, Key, Tool, git, needed, quick
+from staging import SECRET, Stage
+from test_exec_contract import COMMANDS, Kept
+
+KEY = "platform/terraform"
+
+
+@dataclass
+class Store:
+    """A configured sink, and how a consumer reads a key."""
+
+    config: str
+    value: Callable[[str], str | None]
+
+
+@pytest.fixture
+def consumer(tmp_path: Path) -> Key:
+    needed("age", "age-keygen")
+    return Key.made(tmp_path / "key.txt")
+
+
+@pytest.fixture
+def pushed(stage: Stage, tmp_path: Path, consumer: Key) -> Branch:
+    """The stage is a checkout."""
+    for name in ("like", "git"):
+        (tmp_path / name).mkdir()
+    branch = Branch(tmp_path / "git", Tool("age", consumer), Branch.begun(tmp_path / "like"))
+    git("clone", "--quiet", branch.remote, stage.folder)
+    return branch
+
+
+@pytest.fixture(params=["age, pushed", "sops", "exec"])
+def store(request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Store:
+    match request.param:
+        case "exec":
+            monkeypatch.setenv("PATH", quick(stage.folder.parent))
+            kept = Kept(stage.folder)
+            return Store(f"type: exec, command: [{COMMANDS / 'keeper'}]", kept.value)
+        case "sops":
+            needed("sops")
+            tool = Tool("sops", request.getfixturevalue("consumer"))
+
+            def value(key: str) -> str | None:
+                file = stage.folder / "tokens" / f"{key}.sops.yaml"
+                return tool.decrypt(file.read_text()) if file.exists() else None
+
+            return Store(f"type: sops, path: tokens, recipients: [{tool.key.public}]", value)
+        case _:
+            branch: Branch = request.getfixturevalue("pushed")
+            public = branch.tool.key.public
+            said = f"type: age, path: secrets, recipients: [{public}], git: {{push: true}}"
+            return Store(said, branch.value)
+
+
+def test_from_the_first_plan_to_the_last_removal(stage: Stage, store: Store) -> None:
+    stage.config(f"sinks:\n  kept: {{{store.config}}}\nhooks: {{deploy: [['true']]}}\n")
+    stage.tokens_file("{name: terraform, sinks: [kept]}")
+    assert f"kept:{KEY}" in stage.run("plan").out
+    assert store.value(KEY) is None
+    assert stage.run("apply", "--yes").code == 0
+    first = store.value(KEY)
+    assert first is not None
+    assert SECRET.fullmatch(first)
+    assert "Nothing to do" in stage.run("apply", "--yes").out
+    assert stage.run("rotate", "terraform", "--reason", "drill", "--yes").code == 0
+    second = store.value(KEY)
+    assert second != first
+    stage.pass_time(days=10)
+    assert stage.run("apply", "--yes").code == 0  # the first token has had its overlap
+    assert len(stage.live()["terraform"]) == 1
+    stage.tokens_file("{name: terraform, state: absent, reason: done}")
+    assert stage.run("apply", "--yes").code == 0
+    assert store.value(KEY) is None
+    assert not {first, second} & set(SECRET.findall("".join(stage.said)))
+
+
+def test_doctor_proves_it_and_leaves_nothing_behind(stage: Stage, store: Store) -> None:
+    stage.config(f"sinks:\n  kept: {{{store.config}}}\n")
+    stage.tokens_file("{name: terraform, sinks: [kept]}")
+    ran = stage.run("doctor")
+    assert ran.code == 0, ran
+    assert "sink kept: can be read and written" in ran.out
+    assert store.value("platform/preflight") is None
+
+
+@pytest.fixture
+def kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    monkeypatch.setenv("PATH", quick(stage.folder.parent))
+    stage.config(f"sinks:\n  kept: {{type: exec, command: [{COMMANDS / 'keeper'}]}}\n")
+    stage.tokens_file("{name: terraform, sinks: [kept]}")
+    return Kept(stage.folder)
+
+
+def test_a_program_that_refuses_costs_the_new_token_and_tells_nothing(stage: Stage, kept: Kept) -> None:
+    with kept.mood("put tells plain"):
+        ran = stage.run("apply", "--yes")
+    assert (ran.code, stage.live()) == (8, {})
+    assert "nbp_" not in ran.out + ran.err
+    assert "it holds a part of the secret" in " ".join((ran.out + ran.err).split())
+
+
+def test_a_program_that_says_nothing_leaves_the_token_to_the_next_run(stage: Stage, kept: Kept) -> None:
+    with kept.mood("put silence"):
+        assert stage.run("apply", "--yes").code == 9
+    assert len(stage.live()["terraform"]) == 1
+    assert stage.run("apply", "--yes").code == 0
+    assert SECRET.fullmatch(kept.value(KEY) or "")
+
+
+def test_a_program_that_cannot_look_stops_everything(stage: Stage, kept: Kept) -> None:
+    with kept.mood("list exits 69"):
+        assert stage.run("apply", "--yes").code == 1
+    assert stage.live() == {}
+
+
+def test_a_branch_that_takes_no_push_costs_the_new_token(stage: Stage, pushed: Branch) -> None:
+    public = pushed.tool.key.public
+    sink = f"{{type: age, path: secrets, recipients: [{public}], git: {{push: true}}}}"
+    stage.config(f"sinks:\n  kept: {sink}\n")
+    stage.tokens_file("{name: terraform, sinks: [kept]}")
+    stage.run("apply", "--yes")
+    stage.tokens_file("{name: terraform, sinks: [kept]}", "{name: ci, sinks: [kept]}")
+    with pushed.hooked("pre-receive", "echo 'protected branch' >&2; exit 1"):
+        ran = stage.run("apply", "--yes")
+    assert ran.code == 8
+    assert set(stage.live()) == {"terraform"}
+    assert os.listdir(stage.folder / ".git" / "refs" / "heads") == ["main"]  # noqa: PTH208 - names are enough
