@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.github import Github
+from fakes.github import Github, Place
 from fakes.gitlab import Gitlab
 
 from reconciler.core.receipts import Damaged, Stored
@@ -22,6 +22,7 @@ from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put
 
 KEY = "NB_PAT"
+IN_REPO = ["--repo", "github.localhost/acme/infra"]
 
 
 class Client:
@@ -56,15 +57,23 @@ def gitlab() -> Iterator[Gitlab]:
 
 
 @pytest.mark.parametrize(
-    ("place", "options", "flags"),
+    ("place", "options", "where", "more"),
     [
-        ("repos/acme/infra/actions", {"repository": "acme/infra"}, ["--repo", "github.localhost/acme/infra"]),
-        ("orgs/acme/actions", {"organization": "acme"}, ["--org", "acme", "--visibility", "all"]),
+        ("repos/acme/infra/actions", {"repository": "acme/infra"}, IN_REPO, []),
+        (
+            "repos/acme/infra/environments/staging",
+            {"repository": "acme/infra", "environment": "staging"},
+            [*IN_REPO, "--env", "staging"],
+            [],
+        ),
+        ("orgs/acme/actions", {"organization": "acme"}, ["--org", "acme"], ["--visibility", "all"]),
     ],
+    ids=["repository", "environment", "organization"],
 )
 def test_gh(
-    github: Github, tmp_path: Path, place: str, options: dict[str, object], flags: list[str]
+    github: Github, tmp_path: Path, place: str, options: dict[str, object], where: list[str], more: list[str]
 ) -> None:
+    github.places.setdefault(place, Place())
     token = github.token()
     gh = Client(
         "gh", tmp_path, HTTP_PROXY=github.url, GH_HOST="github.localhost", GH_TOKEN=token,
@@ -73,9 +82,8 @@ def test_gh(
     around = Surroundings(tmp_path, {"GH_TOKEN": token}, allow_http=False)
     sink = sink_type("github").build({**options, "api_url": github.url}, around)
     put(sink, KEY, 1)
-    where = flags[:2]
     assert KEY in gh("secret", "list", *where)
-    gh("secret", "set", KEY, *flags, stdin="by-somebody-else")
+    gh("secret", "set", KEY, *where, *more, stdin="by-somebody-else")
     assert github.places[place].read(KEY) == "by-somebody-else"
     held = sink.read(KEY)
     assert isinstance(held, Damaged)
