@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from staging import Stage
 
@@ -36,6 +38,17 @@ def test_an_address_rotates_one_and_a_name_of_two_is_refused(two: Stage) -> None
         assert "1 renew" in said
         assert f"secret → {place}" in said
     assert "2 renew" in rotate(two, "terraform", "ci-bot/x", f"{two.bot}/x")
+
+
+def test_a_part_of_a_plan_calls_an_entry_as_the_whole_does(two: Stage) -> None:
+    """The other of the two is not in what is carried out."""
+    assert " web-bot/x " in two.run("plan", "--verbose").out
+    said = rotate(two, "web-bot/x")
+    named = [line for line in said.splitlines() if "web-bot/x " in line]
+    assert len(named) == 2, said  # in the plan, and when it was done
+    assert "  x  " not in said
+    ran = two.run("rotate", "web-bot/x", "--reason", "r", "--yes", "--format", "json")
+    assert json.loads(ran.out)["plan"]["shared_names"] == ["x"]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,15 @@ class Holding:
     lookup: Lookup
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Whose live tokens were seen: ours, another set's, nobody's, and those we were told to ignore."""
+
+    ours: int = 0
+    others: int = 0
+    unmanaged: int = 0
+
+
 class Ledger:
     """Who holds what: the indices of one World. Cost grows linearly with tokens and receipts."""
 
@@ -148,6 +157,12 @@ class Ledger:
     def current(self) -> set[TokenRef]:
         """The live tokens that receipts of this set name as their current one."""
         return {ref for ref in self.holdings_of if ref in self.live}
+
+    def counts(self) -> Counts:
+        named = [self.sets_naming.get(ref.id) for ref in self.live]
+        ours = sum(1 for sets in named if sets and self.set in sets)
+        others = sum(1 for sets in named if sets and self.set not in sets)
+        return Counts(ours, others, len(named) - ours - others)
 
 
 def _is_partly_unread(sink: Inventory | Unread) -> bool:

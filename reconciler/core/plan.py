@@ -24,11 +24,19 @@ from reconciler.core.changes import (
     Unmanaged,
     Wait,
 )
-from reconciler.core.ledger import Ledger
+from reconciler.core.ledger import Counts, Ledger
 from reconciler.core.reasons import Cause, Reason
 from reconciler.core.receipts import SetName
 from reconciler.core.secret import hide_tokens
-from reconciler.core.subjects import action_of, name_of, places_of, refs_of, token_of, user_of
+from reconciler.core.subjects import (
+    action_of,
+    address_of,
+    name_of,
+    places_of,
+    refs_of,
+    token_of,
+    user_of,
+)
 from reconciler.core.tokens import UserId
 
 _ORDER: Final = (Register, Create, Renew, Amend, Revoke, Clean, Blocked, Wait, Unmanaged, Keep)
@@ -54,15 +62,6 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Whose live tokens were seen: ours, another set's, nobody's, and those we were told to ignore."""
-
-    ours: int = 0
-    others: int = 0
-    unmanaged: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What one look at the world leads to.
 
@@ -71,6 +70,7 @@ class Plan:
         users: Display names of the users that the plan speaks of.
         gaps: Not empty: the view is incomplete, and what depends on the gaps is left alone.
         is_past: Made from a snapshot: it can be read, and not be applied.
+        shared: Names that tokens of several users have, in the whole that this may be a part of.
     """
 
     set: SetName
@@ -83,6 +83,7 @@ class Plan:
     counts: Counts
     users: Mapping[UserId, str]
     is_past: bool = False
+    shared: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, ledger: Ledger, changes: Iterable[Change], gaps: tuple[Gap, ...]) -> Plan:
@@ -91,6 +92,7 @@ class Plan:
         named = {user_of(change) for change in ordered} | {world.principal}
         named |= {token.created_by for change in ordered if (token := token_of(change))}
         users = {u: world.users[u].name or u for u in sorted(named) if u in world.users}
+        seen = Counter(address.name for address in set(map(address_of, ordered)))
         return cls(
             set=world.wanted.name,
             server=world.server,
@@ -99,9 +101,10 @@ class Plan:
             changes=ordered,
             gaps=gaps,
             guards=(),
-            counts=_counts(ledger),
+            counts=ledger.counts(),
             users=users,
             is_past=world.is_past,
+            shared=frozenset(name for name, users in seen.items() if users > 1),
         )
 
     def judged(self, guards: tuple[Guard, ...]) -> Plan:
@@ -111,6 +114,11 @@ class Plan:
         """The same plan with fewer changes; guards have judged the whole."""
         kept = set(map(id, changes))
         return replace(self, changes=tuple(c for c in self.changes if id(c) in kept))
+
+    def shared_with_the_rest(self) -> list[str]:
+        """Names in this part that tokens of other users have in what was left out."""
+        here = Counter(address.name for address in set(map(address_of, self.changes)))
+        return sorted(name for name in self.shared & here.keys() if here[name] == 1)
 
     @property
     def complete(self) -> bool:
@@ -195,10 +203,3 @@ def _digest(value: object) -> str:
 def _position(change: Change) -> tuple[int, str, str, list[str]]:
     refs = [str(ref.id) for ref in refs_of(change)]
     return (_ORDER.index(type(change)), name_of(change), user_of(change), refs)
-
-
-def _counts(ledger: Ledger) -> Counts:
-    named = {ref: ledger.sets_naming.get(ref.id) for ref in ledger.live}
-    ours = sum(1 for sets in named.values() if sets and ledger.set in sets)
-    others = sum(1 for sets in named.values() if sets and ledger.set not in sets)
-    return Counts(ours, others, len(named) - ours - others)

@@ -146,6 +146,7 @@ class Plan(TypedDict):
 
     Attributes:
         snapshot: Whether it was made from a snapshot; apply refuses it.
+        shared_names: Names in this part of a plan that tokens of other users have in the rest of it.
     """
 
     format: str
@@ -165,6 +166,7 @@ class Plan(TypedDict):
     guards: list[Guard]
     changes: list[Change]
     snapshot: NotRequired[bool]
+    shared_names: NotRequired[list[str]]
     base: NotRequired[Base]
 
 

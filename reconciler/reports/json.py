@@ -98,6 +98,8 @@ def plan_document(plan: Made) -> Plan:
     }
     if plan.is_past:
         document["snapshot"] = True
+    if elsewhere := plan.shared_with_the_rest():
+        document["shared_names"] = elsewhere
     return document
 
 

@@ -56,7 +56,9 @@ class Labels:
         changes = plan["changes"] if plan else []
         self.users = {c["user"]["id"]: c["user"]["name"] for c in changes}
         self._displays = Counter(self.users.values())
-        self._count = Counter(name for name, _ in {(c["name"], c["user"]["id"]) for c in changes})
+        owners = Counter(name for name, _ in {(c["name"], c["user"]["id"]) for c in changes})
+        owners.update(plan.get("shared_names", ()) if plan else ())
+        self._owners = owners
 
     def of(self, change: Change) -> str:
         return self.named(change["action"], change["name"], change["user"]["id"])
@@ -64,7 +66,7 @@ class Labels:
     def named(self, action: str, name: str, user: str) -> str:
         if action == "register":
             return f"sink {name}"
-        if self._count[name] < 2:  # noqa: PLR2004 - unique
+        if self._owners[name] < 2:  # noqa: PLR2004 - unique
             return name
         return f"{self.user(user)}/{name}"
 
