@@ -13,7 +13,7 @@ from reconciler.http import Certificate, Tls, address_of
 from reconciler.kubernetes.cluster import Cluster
 from reconciler.kubernetes.identity import Credential, SignIn, bearer, fixed, token_file
 from reconciler.kubernetes.kubeconfig import Choice, Entry, choose
-from reconciler.kubernetes.plugin import Plugin, command_of
+from reconciler.kubernetes.plugin import plugin_of
 from reconciler.surroundings import Surroundings
 
 _POD: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -74,7 +74,7 @@ def _of_kubeconfig(
     if ca is not None:
         told["certificate-authority-data"] = base64.b64encode(ca.encode()).decode()
     if chosen.user.fields.get("exec"):
-        sign_in: SignIn = Plugin(command_of(chosen.user, told, around.env, passed))
+        sign_in: SignIn = plugin_of(chosen.user, told, around.for_child(passed))
     else:
         sign_in = _of_user(chosen.user)
     return Cluster(

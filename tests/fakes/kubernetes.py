@@ -104,7 +104,7 @@ class Kubernetes:
         if who is None or all(name != who for name, _ in self.users.values()):
             return 401, status(401, "Unauthorized", "Unauthorized")
         if shelf is None:
-            return _about(parts)
+            return _about(parts, self.namespaces)
         request.namespace, request.name = rest[0], (rest[1:] or [""])[0]
         verb, act = self._act(method, request, shelf)
         if not self._may(who, verb, shelf, request):
@@ -161,7 +161,7 @@ def _unsupported(_shelf: Shelf, request: Request) -> Said:
     return 415, status(415, "UnsupportedMediaType", said)
 
 
-def _about(parts: list[str]) -> Said:
+def _about(parts: list[str], namespaces: set[str]) -> Said:
     """What a client asks before it asks: versions, groups, resources."""
     verbs = ["create", "delete", "get", "list", "patch", "update"]
     match parts:
@@ -173,6 +173,8 @@ def _about(parts: list[str]) -> Said:
             version = {"groupVersion": "coordination.k8s.io/v1", "version": "v1"}
             group = {"name": "coordination.k8s.io", "versions": [version], "preferredVersion": version}
             return 200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]}
+        case ["api", "v1", "namespaces", name] if name in namespaces:
+            return 200, {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
         case ["api", "v1"]:
             found = {"name": "secrets", "singularName": "secret", "namespaced": True, "kind": "Secret"}
             group_version = "v1"

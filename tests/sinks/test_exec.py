@@ -16,8 +16,8 @@ from reconciler.core.ports import Power, Sink
 from reconciler.core.receipts import ABSENT, Absent, Stored
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure, UsageError
+from reconciler.program import Program, shown
 from reconciler.sinks import sink_type
-from reconciler.sinks.program import Program, shown
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
 

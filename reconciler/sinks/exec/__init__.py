@@ -13,10 +13,10 @@ from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkError, SinkRefused
+from reconciler.program import Program, seen_by_child, shown
 from reconciler.sinks import Identity, Options, SinkType
 from reconciler.sinks.conditions import plain
 from reconciler.sinks.exec.talk import Answer, Talk
-from reconciler.sinks.program import Program, seen_by_child, shown
 from reconciler.sinks.receipt_text import Found
 from reconciler.sinks.records import NOTHING, Record, RecordSink, Scan
 from reconciler.surroundings import Surroundings

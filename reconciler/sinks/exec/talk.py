@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure
-from reconciler.sinks.program import Ended, NotStarted, Program, shown
+from reconciler.program import Ended, NotStarted, Program, shown
 from reconciler.sinks.receipt_text import Garbled, from_text
 from reconciler.sinks.records import Changed
 

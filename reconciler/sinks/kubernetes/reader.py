@@ -185,7 +185,7 @@ def _texts(found: object) -> Mapping[str, str]:
 def _text(value: str) -> str:
     """Whatever it is, it can be compared; a server sends nothing but base64."""
     try:
-        return base64.b64decode(value).decode(errors="surrogateescape")
+        return base64.b64decode(value, validate=True).decode(errors="surrogateescape")
     except binascii.Error:
         return value
 

@@ -13,8 +13,8 @@ from typing import Final, cast
 from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import SinkRefused
+from reconciler.program import Program, seen_by_child
 from reconciler.sinks import Options, SinkType
-from reconciler.sinks.program import Program, seen_by_child
 from reconciler.sinks.sealed.build import key_rule_of, sealed_sink, store_of
 from reconciler.sinks.sealed.store import output
 from reconciler.surroundings import Surroundings

@@ -10,8 +10,8 @@ from typing import cast
 
 from reconciler.core.keys import PATH_KEYS, KeyRule
 from reconciler.core.ports import Sink
+from reconciler.program import seen_by_child
 from reconciler.sinks import Identity, Options
-from reconciler.sinks.program import seen_by_child
 from reconciler.sinks.records import RecordSink
 from reconciler.sinks.sealed.branch import BranchFiles
 from reconciler.sinks.sealed.cipher import Cipher

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from reconciler.errors import SinkUnread
-from reconciler.sinks.program import Ended, NotStarted, Program, shown
+from reconciler.program import Ended, NotStarted, Program, shown
 
 LOCAL: Final = 60.0
 NETWORK: Final = 60.0

@@ -22,8 +22,8 @@ import yaml
 from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import SinkRefused, UsageError
+from reconciler.program import Program, seen_by_child
 from reconciler.sinks import Options, SinkType
-from reconciler.sinks.program import Program, seen_by_child
 from reconciler.sinks.receipt_text import Garbled
 from reconciler.sinks.sealed.build import key_rule_of, sealed_sink, store_of
 from reconciler.sinks.sealed.store import output

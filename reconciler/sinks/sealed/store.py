@@ -13,8 +13,8 @@ from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkRefused, SinkUnread
+from reconciler.program import NotStarted, Program
 from reconciler.sinks.conditions import plain
-from reconciler.sinks.program import NotStarted, Program
 from reconciler.sinks.receipt_text import Garbled, from_text, receipt_from_json
 from reconciler.sinks.records import NOTHING, Changed, Record, Scan
 from reconciler.sinks.sealed.cipher import Cipher, found_in, with_receipt
