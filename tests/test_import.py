@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from staging import SECRET, Ran, Stage, staged
 from test_outputs import Heard
 
-from reconciler.emulator import Clock
+from reconciler.emulator import Clock, Drop, Fault
 
 
 def read_back(stage: Stage, text: str) -> dict[str, Any]:
@@ -175,3 +176,22 @@ def test_a_sink_that_cannot_be_read_is_not_an_empty_one(stage: Stage) -> None:
     ran = stage.run("import", "--user-id", "ci-bot")
     assert (ran.code, ran.out) == (1, "")
 
+
+def test_it_says_of_what_a_run_may_have_lost_that_nobody_may_have_its_secret(stage: Stage) -> None:
+    """A run of another set died over one; two others were made by hand, one of them in use."""
+    doubt = "if a run died over it, nobody has its secret"
+    stage.emulator.issue(stage.bot, "older", days=30, created_by=stage.us)
+    assert doubt not in stage.run("import", "--user-id", "ci-bot").out
+    stage.pass_time(minutes=1)
+    stage.tokens_file("name: a", "name: b")
+    assert stage.run("apply", "--yes").code == 0
+    stage.tokens_file("name: a", "name: b", "name: lost")
+    stage.emulator.faults.add(Fault(Drop(), "POST", when="after"))
+    assert stage.run("apply", "--yes").code == 9
+    used = stage.emulator.issue(stage.bot, "used", days=30, created_by=stage.us)
+    requests.get(f"{stage.url}/api/users", headers={"Authorization": f"Token {used}"}, timeout=9)
+    stage.run("create", "--name", "kept", "--sink", "local", "--user-id", "ci-bot")
+    said = stage.run("import", "--name", "second", "--user-id", "ci-bot").out
+    (lost,) = stage.live()["lost"]
+    assert [line.split()[1] for line in said.splitlines() if doubt in line] == [lost]
+    assert lost in kept(read_back(stage, said))

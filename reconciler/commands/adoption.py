@@ -17,7 +17,7 @@ from reconciler.core.receipts import Place, SetName, SinkName, receipt_of
 from reconciler.core.secret import hide_tokens
 from reconciler.core.spec import ExpiresIn, Location, TokenSpec
 from reconciler.core.timing import renews_at
-from reconciler.core.tokens import DAY, MAX_DAYS, LiveToken, TokenId, Unread, User
+from reconciler.core.tokens import DAY, MAX_DAYS, LiveToken, TokenId, Unread, User, UserId
 from reconciler.core.world import BY_HAND
 from reconciler.errors import ExitCode, SinkUnread, UsageError
 from reconciler.reports.escape import terminal, yaml
@@ -41,12 +41,13 @@ def import_tokens(parts: Parts, desk: Desk, users: tuple[str, ...], name: str) -
     """
     set_name = _checked(name)
     sink = _USUAL if _USUAL in parts.keys else min(parts.keys)
-    managed = _managed(parts, set_name)
+    known = _known(parts, set_name)
     with parts.reader() as api:
         people, now = Directory(api.users()), api.server_time()
         chosen = _chosen(people, users)
         listed = {user.id: api.tokens(user.id) for user in chosen}
-    draft = _Draft(parts, _Keys(Place(sink, ""), parts.keys[sink], set_name), managed, now)
+    keys = _Keys(Place(sink, ""), parts.keys[sink], set_name)
+    draft = _Draft(parts, keys, known, people.principal.id, now)
     whose = {user.id: _spelled(user, people) for user in chosen}
     head = ["apiVersion: netbird-tokens/v1", "kind: TokenSet", f"name: {yaml(name)}"]
     defaults = [f"user: {yaml(whose[chosen[0].id] or CURRENT)}"] if len(chosen) == 1 else []
@@ -77,16 +78,45 @@ def _checked(name: str) -> SetName:
     return SetName(name)
 
 
-def _managed(parts: Parts, new: SetName) -> dict[TokenId, SetName]:
-    """The tokens whose secrets sinks hold for a set. Raises UsageError if one of them is the new one."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the sinks tell of live tokens.
+
+    Attributes:
+        sets: The set of each token whose secret a sink holds for one.
+        stored: Every token that any receipt names.
+        since: When the first of the sets was registered; None: no run of ours ever made a token here.
+    """
+
+    sets: Mapping[TokenId, SetName]
+    stored: frozenset[TokenId]
+    since: datetime | None
+
+    def may_be_lost(self, token: LiveToken, principal: UserId) -> bool:
+        """Whether it looks like what a run leaves that dies before it has stored the secret."""
+        ours = token.created_by == principal and token.last_used is None
+        return (
+            ours
+            and token.id not in self.stored
+            and self.since is not None
+            and token.created_at >= self.since
+        )
+
+
+def _known(parts: Parts, new: SetName) -> _Known:
+    """Raises UsageError if a sink knows the new set already."""
     sets: dict[TokenId, SetName] = {}
+    stored: set[TokenId] = set()
+    since: list[datetime] = []
     for name, sink in parts.sinks.items():
         inventory = sink.inventory(())
+        since += [registration.since for registration in inventory.registrations.values()]
         known = set(inventory.registrations)
         for key, entry in sorted(inventory.entries.items()):
             if isinstance(entry, Unread):
                 raise SinkUnread(f"{Place(name, key)}: {entry.why}")
             receipt = receipt_of(entry)
+            stored.update(ref.id for ref in (receipt.named if receipt else ()))
             if receipt is not None and receipt.set != BY_HAND:
                 known.add(receipt.set)
                 sets.update((ref.id, receipt.set) for ref in receipt.named)
@@ -95,7 +125,7 @@ def _managed(parts: Parts, new: SetName) -> dict[TokenId, SetName]:
                 f"sink {name} knows a set {new}; what its file does not list would be revoked",
                 hint="choose another --name, or write entries with `adopt` into its file",
             )
-    return sets
+    return _Known(sets, frozenset(stored), min(since, default=None))
 
 
 def _chosen(people: Directory, wanted: Sequence[str]) -> list[User]:
@@ -154,7 +184,8 @@ class _Draft:
 
     parts: Parts
     keys: _Keys
-    managed: Mapping[TokenId, SetName]
+    known: _Known
+    principal: UserId
     now: datetime
     lines: list[str] = field(default_factory=list)
     count: int = 0
@@ -181,18 +212,26 @@ class _Draft:
             return f"expired {token.expires_at.date()}"
         if hide_tokens(token.name) != token.name:
             return "HAS A SECRET FOR A NAME: whoever may list tokens can read it, so revoke it now"
-        if token.id in self.managed:
-            return f"is managed by set {self.managed[token.id]}"
+        if token.id in self.known.sets:
+            return f"is managed by set {self.known.sets[token.id]}"
         if token.name in seen:
             return "has the name of an entry above"
         if not _fits("name", token.name) or not _fits("name", live_name):
             return "has a name that no entry can have"
         return "" if _fits("adopt", token.id) else "has an id that no entry can have"
 
+    def _doubt(self, token: LiveToken) -> str:
+        """What a person should know before an entry relies on it; the server cannot tell."""
+        if not self.known.may_be_lost(token, self.principal):
+            return ""
+        return (
+            "   # made by us, never used, in no sink: if a run died over it, nobody has its secret"
+        )
+
     def _rest(self, token: LiveToken) -> Iterator[str]:
         days = min(max(token.days, 1), MAX_DAYS)
         yield f"    expires_in: {days}"
-        yield f"    adopt: {token.id}"
+        yield f"    adopt: {token.id}{self._doubt(token)}"
         spec = TokenSpec(
             self.keys.set, token.name, token.user, token.name, ExpiresIn(days), (), _HERE
         )
