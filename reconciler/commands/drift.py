@@ -11,6 +11,7 @@ from reconciler.api.wire import Event
 from reconciler.commands import renderings
 from reconciler.commands.desk import Desk
 from reconciler.commands.everyday import remark, warn
+from reconciler.commands.notify import notifier, with_drift
 from reconciler.commands.output import Output
 from reconciler.commands.progress import waiting
 from reconciler.commands.record import Record
@@ -56,6 +57,7 @@ def drift(parts: Parts, desk: Desk, output: Output, alarm: Alarm) -> ExitCode:
     record = Record("drift", desk, output)
 
     def work() -> Look:
+        record.notifier = notifier(parts)
         warn(parts, record)
         with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
             world = parts.look(api)
@@ -63,7 +65,8 @@ def drift(parts: Parts, desk: Desk, output: Output, alarm: Alarm) -> ExitCode:
         remark(parts, desk, world)
         plan = make_plan(world)
         found = json.drifted(plan, alarm.classes, deeds)
-        alarming = any(kind in alarm.classes for kind, _ in found)
+        alarming = [each for each in found if each[0] in alarm.classes]
+        record.notifier = with_drift(record.notifier, alarming)
         code = ExitCode.DIFFERENCES if alarming else ExitCode.OK
         shown = renderings.of_drift(plan, record.planned(plan), found)
         return Look(shown, code if plan.complete else ExitCode.ERROR)

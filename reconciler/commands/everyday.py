@@ -13,6 +13,7 @@ from reconciler.commands.asked import NOTHING, Asked, decided
 from reconciler.commands.audit import account_of, trail
 from reconciler.commands.desk import Desk
 from reconciler.commands.hooks import Calls, left_for, named
+from reconciler.commands.notify import notifier
 from reconciler.commands.output import Output, write
 from reconciler.commands.progress import waiting
 from reconciler.commands.record import Record
@@ -173,6 +174,7 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
     record = Record(choice.command, desk, output)
 
     def work() -> ExitCode:
+        record.notifier = notifier(parts)
         record.trail = trail(parts, choice.command)
         warn(parts, record)
         lock = parts.lock(choice.command, desk.note) if choice.alone else no_lock()

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from reconciler.commands.audit import Trail
 from reconciler.commands.desk import Desk
+from reconciler.commands.notify import Notifier
 from reconciler.commands.output import Output
 from reconciler.commands.stream import Stream
 from reconciler.core.changes import Effect
@@ -40,6 +41,7 @@ class Record:
         told: Results as they came.
         outcome: All results, once the engine is done.
         warnings: What the files should have otherwise.
+        notifier: Whom to tell of it; None where the config names nobody, or this only shows.
         trail: What goes into the audit log; None for a command that only looks.
         clock: This machine's.
     """
@@ -52,6 +54,7 @@ class Record:
     told: list[Result] = field(default_factory=list)
     outcome: Outcome | None = None
     warnings: tuple[Shown, ...] = ()
+    notifier: Notifier | None = None
     trail: Trail | None = None
     clock: Callable[[], datetime] = _utc
     _shown: tuple[Plan, document.Plan] | None = None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from reconciler.commands.notify import said
 from reconciler.commands.output import Renderers, complain, is_stream, save
 from reconciler.commands.record import Record, located
 from reconciler.commands.renderings import of_run
@@ -23,7 +24,7 @@ def recorded(record: Record, work: Callable[[], ExitCode]) -> ExitCode:
     record.stream.begin(record.command)
     try:
         with Leaving(lambda: "", record.desk.note):  # nothing to give back: signals unwind, no more
-            code = work()
+            code = _notified(record, Ending(work())).code
     except (KeyboardInterrupt, SystemExit) as signal:
         code = ExitCode.INTERRUPTED
         if isinstance(signal, SystemExit):
@@ -33,10 +34,12 @@ def recorded(record: Record, work: Callable[[], ExitCode]) -> ExitCode:
         raise
     except NetbirdTokensError as error:
         _report(record, refused(error))
+        _notified(record, refused(error))
         raise
     except Exception as error:
         why = _broken(record, "defect", f"stopped by an unexpected {type(error).__name__}")
         _report(record, Ending(ExitCode.ERROR, why))
+        _notified(record, Ending(ExitCode.ERROR, why))
         raise
     interrupted = record.outcome is not None and record.outcome.interrupted
     return _report(record, Ending(code, interrupted=interrupted))
@@ -71,14 +74,30 @@ def viewed(record: Record, work: Callable[[], Look]) -> ExitCode:
         found = record.report(refused(error))
         lost = save(output.reports, _shown(record, found), output.style)
         complain(desk, lost + _finish(record, found), error.exit_code)
+        _notified(record, refused(error))
         raise
-    found = record.report(Ending(look.code))
+    ending = _notified(record, Ending(look.code))
+    found = record.report(ending)
     renderers = {**_shown(record, found), **look.renderers}
     desk.show(renderers[output.format](output.style))
     lost = save(output.reports, renderers, output.style)
-    code = complain(desk, lost + _finish(record, found), look.code)
+    code = complain(desk, lost + _finish(record, found), ending.code)
     look.after()
     return code
+
+
+def _notified(record: Record, ending: Ending) -> Ending:
+    """Tell whom the config names; a notice that could not be sent is a hook that failed (exit 10)."""
+    interrupted = record.outcome is not None and record.outcome.interrupted
+    at_fault = ending.code is ExitCode.USAGE and record.desk.interactive  # who typed it reads it
+    if record.notifier is None or at_fault:
+        return ending
+    trouble = record.notifier.tell(record.report(replace(ending, interrupted=interrupted)))
+    if not trouble:
+        return ending
+    record.desk.note(said(trouble))
+    in_order = ending.code in (ExitCode.OK, ExitCode.DIFFERENCES)
+    return replace(ending, code=ExitCode.HOOK if in_order else ending.code)
 
 
 def refused(error: NetbirdTokensError) -> Ending:

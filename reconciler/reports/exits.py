@@ -116,13 +116,14 @@ EXITS: Final[Mapping[ExitCode, Exit]] = MappingProxyType(
             "over, revokes the orphan. If it repeats, look at the sink and the network.",
         ),
         ExitCode.HOOK: Exit(
-            "a hook failed",
+            "a hook or a notice failed",
             retry=True,
-            next="Mend the hook if need be, then run the same command again; after `rotate`, run `apply`.",
+            next="Mend what failed if need be, then run the same command again; after `rotate`, run `apply`.",
             more="Every token is in order and every secret is stored, but a command under `hooks` in "
             "the config failed, so a consumer may not have the new secret yet. The receipts of these "
             "secrets say so. Retry: yes; every apply, renew and rotate, on any machine, calls the deploy "
-            "hooks for what waits, until they succeed.",
+            "hooks for what waits, until they succeed. Or the webhook under `notify` did not take a notice: "
+            "one of drift is sent again by the next `drift`, one of a run is not.",
         ),
         ExitCode.INTERRUPTED: Exit(
             "interrupted (Ctrl-C)", retry=True, next=_AGAIN, more=_INTERRUPTED

@@ -101,7 +101,7 @@ def _left(results: Iterable[Result], labels: Labels) -> Iterator[str]:
 def _causes(found: Report) -> Iterator[str]:
     """What no action failed at, and the exit code speaks of all the same."""
     if found["exit"]["code"] == ExitCode.HOOK:
-        yield "A hook failed."
+        yield "A hook or a notice failed; it is named above."
     if found["plan"] is None or not found["results"]:
         return
     if not found["plan"]["complete"]:
