@@ -1,0 +1,289 @@
+"""Files that people copy: each is parsed, and held against what it is for, by a foreign tool if it can."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from staging import Stage
+from workflows import ACTION, OURS, ROOT, load
+
+from reconciler.cli.app import app
+from reconciler.errors import ExitCode
+
+EXAMPLES = ROOT / "examples"
+WORKFLOWS = sorted(path.name for path in (EXAMPLES / "github").glob("*.yml"))
+UNITS = sorted(path.name for path in (EXAMPLES / "systemd").iterdir())
+CLUSTER = list(
+    yaml.safe_load_all((EXAMPLES / "kubernetes" / "netbird-tokens.yaml").read_text("utf-8"))
+)
+RETRIED = {ExitCode.ERROR, ExitCode.LOCKED, ExitCode.ROLLED_BACK, ExitCode.UNCERTAIN, ExitCode.HOOK}
+STAND_INS = {
+    "CI_NODE_TOTAL": "4",
+    "CI_NODE_INDEX": "1",
+    "CREDENTIALS_DIRECTORY": "/run",
+    "CI_PROJECT_DIR": "/p",
+}
+
+
+def parses(argv: list[str]) -> None:
+    """The command line is one that the command takes; nothing runs and no file need exist."""
+    name, *rest = argv
+    command: click.Command = app.commands[name]
+    if isinstance(command, click.Group):
+        name, *rest = rest
+        command = command.commands[name]
+    parser = command.make_parser(click.Context(command, info_name=name))
+    _, left, _ = parser.parse_args(list(rest))
+    assert not left or any(isinstance(each, click.Argument) for each in command.params), argv
+    for flag in filter(lambda each: each.startswith("--"), rest):
+        assert any(flag.split("=")[0] in each.opts for each in command.params), flag
+
+
+def commands_in(script: str) -> Iterator[list[str]]:
+    """Every call of netbird-tokens in a shell script."""
+    script = re.sub(r"\\\n\s*", " ", script).replace('/netbird-tokens" ', "/netbird-tokens ")
+    for line in script.splitlines():
+        if found := re.search(r"netbird-tokens (?=[a-z])(.*)", line):
+            text = re.sub(r"\$\{?(\w+)\}?", lambda name: STAND_INS.get(name[1], "x"), found[1])
+            yield shlex.split(text.split(")")[0] if "$(" in line else text)
+
+
+def steps(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for job in workflow["jobs"].values():
+        yield from job["steps"]
+
+
+# GitHub
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_what_workflows_call_is_there(name: str) -> None:
+    ours = [step for step in steps(load(name)) if step.get("uses") == OURS]
+    assert ours
+    for step in ours:
+        given = step["with"]
+        assert set(given) <= set(ACTION["inputs"])
+        args = re.sub(r"\$\{\{.*?\}\}", "x", given.get("args", ""))
+        parses([given["command"], *args.split()])
+    for step in steps(load(name)):
+        for argv in commands_in(step.get("run", "")):
+            parses(argv)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_say_what_they_may_and_let_nothing_into_a_shell(name: str) -> None:
+    workflow = load(name)
+    assert workflow["permissions"]["contents"] == "read"
+    assert workflow["concurrency"]["group"].startswith("netbird-tokens")
+    assert "pull_request_target" not in workflow["on"]
+    for step in steps(workflow):
+        assert "${{" not in step.get("run", ""), "an expression in a script is read by the shell"
+    if name != "plan.yml":
+        assert workflow["concurrency"]["cancel-in-progress"] == "false"
+
+
+def test_the_workflow_of_pull_requests_has_no_credential() -> None:
+    assert "secrets." not in (EXAMPLES / "github" / "plan.yml").read_text("utf-8")
+
+
+def test_nothing_in_the_action_is_read_by_a_shell() -> None:
+    for step in ACTION["runs"]["steps"]:
+        assert "${{" not in step["run"]
+    assert ACTION["runs"]["steps"][-1]["run"].rstrip().splitlines()[-1].startswith("exec ")
+
+
+@pytest.mark.skipif(
+    not shutil.which("actionlint"),
+    reason="actionlint is not on PATH: go install github.com/rhysd/actionlint/cmd/actionlint@latest",
+)
+def test_actionlint_finds_nothing() -> None:
+    done = subprocess.run(
+        ["actionlint", *WORKFLOWS], cwd=EXAMPLES / "github", capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode()
+
+
+# GitLab
+
+
+def test_what_gitlab_jobs_call_is_there() -> None:
+    files = [
+        *(EXAMPLES / "gitlab" / "templates").iterdir(),
+        EXAMPLES / "gitlab" / "sharded.gitlab-ci.yml",
+    ]
+    seen = 0
+    for file in files:
+        for document in yaml.safe_load_all(file.read_text("utf-8")):
+            for job in document.values():
+                for line in job.get("script", ()) if isinstance(job, dict) else ():
+                    for argv in commands_in(line):
+                        parses(argv)
+                        seen += 1
+    assert seen >= 8
+
+
+def test_gitlab_jobs_that_write_are_alone_and_not_cancelled() -> None:
+    _, jobs = yaml.safe_load_all(
+        (EXAMPLES / "gitlab/templates/netbird-tokens.yml").read_text("utf-8")
+    )
+    for name in ("netbird-tokens-apply", "netbird-tokens-renew"):
+        assert jobs[name]["resource_group"] == "netbird-tokens"
+        assert jobs[name]["interruptible"] is False
+        assert jobs[name]["script"][-1].startswith("exec ")
+
+
+def test_a_merge_request_gets_the_config_of_its_target() -> None:
+    text = (EXAMPLES / "gitlab/templates/netbird-tokens.yml").read_text("utf-8")
+    assert text.index("git checkout --quiet FETCH_HEAD -- .netbird-tokens.yaml") < text.index(
+        "tokens plan --live"
+    )
+
+
+# pre-commit
+
+
+def hooks() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(
+        (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
+    )
+    return found
+
+
+def test_the_hook_runs_a_command_for_the_files_that_have_a_say() -> None:
+    (hook,) = hooks()
+    parses(shlex.split(hook["entry"])[1:])
+    for path in (
+        "tokens.yaml",
+        "tokens.yml",
+        "infra/tokens.yaml",
+        "tokens/a.yaml",
+        ".netbird-tokens.yaml",
+    ):
+        assert re.search(hook["files"], path), path
+    for path in ("other.yaml", "my-tokens.yaml", "tokens/deep/a.yaml", "tokens.yaml.txt"):
+        assert not re.search(hook["files"], path), path
+
+
+def test_the_hook_refuses_a_pasted_token(stage: Stage, tmp_path: Path) -> None:
+    """As pre-commit does it: in an environment of its own made from a clone."""
+    pytest.importorskip("pre_commit", reason="pre-commit is not installed")
+    clone, repository = tmp_path / "clone", tmp_path / "repository"
+    subprocess.run(["git", "init", "-q", str(clone)], check=True)
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True,
+                           text=True, check=False).stdout.splitlines()  # fmt: skip
+    if not names:
+        pytest.skip("this is no checkout, so there is nothing to clone")
+    for name in names:
+        if (ROOT / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, clone / name)
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run(["git", "add", "-A"], cwd=clone, check=True)
+    subprocess.run(["git", *who, "commit", "-q", "-m", "x"], cwd=clone, check=True)
+    repository.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=repository, check=True)
+    secret = stage.emulator.issue(stage.bot, "pasted", days=1)
+    head = "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: a\ntokens: [{name: a}]\n"
+    for text, code in ((head, 0), (f"{head}# {secret}\n", 1)):
+        (repository / "tokens.yaml").write_text(text, "utf-8")
+        subprocess.run(["git", "add", "tokens.yaml"], cwd=repository, check=True)
+        argv = [
+            sys.executable,
+            "-m",
+            "pre_commit",
+            "try-repo",
+            str(clone),
+            "netbird-tokens-validate",
+            "--all-files",
+        ]
+        done = subprocess.run(argv, cwd=repository, capture_output=True, text=True, check=False,
+                              env={**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "home")})  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        assert secret not in done.stdout
+
+
+# Kubernetes
+
+
+def of_kind(kind: str) -> list[dict[str, Any]]:
+    return [each for each in CLUSTER if each["kind"] == kind]
+
+
+@pytest.mark.parametrize("job", of_kind("CronJob"), ids=lambda job: job["metadata"]["name"])
+def test_a_job_runs_alone_unprivileged_and_is_retried_only_where_that_helps(
+    job: dict[str, Any],
+) -> None:
+    spec = job["spec"]["jobTemplate"]["spec"]
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    parses(container["args"])
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+    }  # fmt: skip
+    codes = spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]
+    assert codes == sorted(codes)
+    assert RETRIED.isdisjoint(codes)
+    assert {2, 3, 4, 5, 6} == set(codes)
+
+
+def test_the_rights_in_the_cluster_are_no_more_than_needed() -> None:
+    assert not of_kind("ClusterRole")
+    for role in of_kind("Role"):
+        for rule in role["rules"]:
+            assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
+            assert rule["resources"] in (["secrets"], ["leases"])
+
+
+# systemd
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not on PATH")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    for name in UNITS:
+        text = (EXAMPLES / "systemd" / name).read_text("utf-8")
+        (tmp_path / name).write_text(
+            text.replace("/opt/netbird-tokens/bin/netbird-tokens", "/bin/true"), "utf-8"
+        )
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in UNITS)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    ours = [line for line in done.stderr.splitlines() if "netbird-tokens" in line]
+    assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".service")])
+def test_what_the_units_call_is_there(name: str) -> None:
+    text = (EXAMPLES / "systemd" / name).read_text("utf-8")
+    (line,) = re.findall(r"^ExecStart=\S+ (.*)$", text, re.MULTILINE)
+    parses(shlex.split(line))
+    for numbers in re.findall(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE):
+        assert RETRIED.isdisjoint(map(int, numbers.split()))
+
+
+# The image
+
+
+def test_the_image_is_not_root_and_the_command_is_its_first_process() -> None:
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+    last = lines[max(n for n, line in enumerate(lines) if line.startswith("FROM ")) :]
+    assert 'ENTRYPOINT ["netbird-tokens"]' in last
+    (user,) = [line.split()[1] for line in last if line.startswith("USER ")]
+    assert user.split(":")[0] not in ("0", "root")
+    for line in lines:
+        if line.startswith("COPY ") and "--from" not in line:
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), source

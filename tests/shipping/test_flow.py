@@ -1,0 +1,220 @@
+"""The whole flow: a branch edits the file, the plan is commented, the merge is applied, the schedule renews.
+
+The workflows of examples/github are run as they are, step by step, on an emulated server; Git is real, with
+a bare remote. Nothing that they leave anywhere holds a credential or a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from staging import HEAD, SECRET, Stage
+from workflows import GH, Runner, comments, load
+
+
+@dataclass
+class Site:
+    """A repository on a server, with a checkout for people and one for each job."""
+
+    stage: Stage
+    root: Path
+
+    @property
+    def people(self) -> Path:
+        return self.root / "people"
+
+    def git(self, *argv: str, where: Path | None = None) -> str:
+        env = {
+            "PATH": os.environ["PATH"], "HOME": str(self.root), "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com",
+            "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.com",
+        }  # fmt: skip
+        done = subprocess.run(
+            ["git", *argv],
+            cwd=where or self.people,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def commit(self, *entries: str) -> None:
+        text = HEAD + "tokens:\n" + "".join(f"  - {entry}\n" for entry in entries)
+        (self.people / "tokens.yaml").write_text(text, "utf-8")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "tokens")
+
+    def runner(self, ref: str, *, trusted: bool) -> Runner:
+        """A fresh machine with a checkout of this branch; only a trusted one is given the credential."""
+        home = Path(self.root / f"runner-{len(list(self.root.glob('runner-*')))}")
+        home.mkdir()
+        self.git(
+            "clone",
+            "-q",
+            "--branch",
+            ref,
+            str(self.root / "remote.git"),
+            str(home / "work"),
+            where=self.root,
+        )
+        (home / "bin").mkdir()
+        gh = home / "bin" / "gh"
+        gh.write_text(GH.format(python=sys.executable, store=str(self.root / "hub")), "utf-8")
+        gh.chmod(0o755)
+        (self.root / "hub" / "artifacts").mkdir(parents=True, exist_ok=True)
+        known = {"github.token": "t", "github.base_ref": "main", "github.event.pull_request.number": "3",
+                 "github.repository": "acme/infra", "url": self.stage.url, "inputs.count": "3"}  # fmt: skip
+        if trusted:
+            known["secrets.NB_PAT"] = self.stage.credential
+        return Runner(home / "work", home / "bin", home / "temp", known)
+
+
+@pytest.fixture
+def site(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.delenv("NB_PAT")
+    found = Site(stage, stage.folder / "site")
+    found.people.mkdir(parents=True)
+    found.git(
+        "init", "-q", "--bare", "-b", "main", str(found.root / "remote.git"), where=found.root
+    )
+    found.git("init", "-q", "-b", "main")
+    found.git("remote", "add", "origin", str(found.root / "remote.git"))
+    vault = stage.folder / "vault"
+    (found.people / ".netbird-tokens.yaml").write_text(
+        f"apiVersion: netbird-tokens/v1\nkind: Config\nsinks: {{local: {{type: file, path: {vault}}}}}\n",
+        "utf-8",
+    )
+    found.commit("name: a", "{name: b, expires_in: 30}")
+    found.git("push", "-q", "origin", "main")
+    return found
+
+
+def apply(site: Site) -> None:
+    runner = site.runner("main", trusted=True)
+    planned = runner.job("apply.yml", "plan")
+    assert planned.code == 0, planned.log
+    if planned.outputs["changes"] != "0":
+        needs = {f"needs.plan.outputs.{key}": value for key, value in planned.outputs.items()}
+        applied = runner.job("apply.yml", "apply", **needs)
+        assert applied.code == 0, applied.log
+
+
+def schedule(site: Site) -> int:
+    runner = site.runner("main", trusted=True)
+    done = runner.job("schedule.yml", "renew")
+    for name, folder in runner.artifacts.items():
+        subprocess.run(
+            ["cp", "-r", str(folder), str(site.root / "hub" / "artifacts" / name)], check=True
+        )
+    assert "Traceback" not in done.log, done.log
+    return done.code
+
+
+def searched(site: Site) -> None:
+    """Every file but the sink's own, and the files of the server."""
+    for path in site.stage.folder.rglob("*"):
+        if path.is_file() and "vault" not in path.relative_to(site.stage.folder).parts[:1]:
+            content = path.read_bytes().decode(errors="replace")
+            assert not SECRET.search(content), path
+            assert site.stage.credential not in content, path
+
+
+def test_from_a_branch_to_a_renewal(site: Site) -> None:
+    apply(site)
+    assert sorted(site.stage.live()) == ["a", "b"]
+    assert schedule(site) == 0
+
+    site.git("checkout", "-q", "-b", "feature")
+    site.commit("name: a", "{name: b, expires_in: 30}", "name: new")
+    site.git("push", "-q", "origin", "feature")
+    site.stage.emulator.requests.clear()
+    reviewed = site.runner("feature", trusted=False).job("plan.yml", "plan")
+    assert reviewed.code == 0, reviewed.log
+    assert site.stage.emulator.requests == []  # no credential, no request
+    (comment,) = comments(site.root / "hub")
+    assert "Caused by this change" in comment
+    assert "| new |" in comment
+    assert comment.split("\n", 1)[1] in reviewed.summary + comment
+
+    site.commit("name: a", "{name: b, expires_in: 30}", "name: other")
+    site.git("push", "-q", "origin", "feature")
+    assert site.runner("feature", trusted=False).job("plan.yml", "plan").code == 0
+    (comment,) = comments(site.root / "hub")  # the same one, changed
+    assert "| other |" in comment
+    assert "| new |" not in comment
+
+    site.git("checkout", "-q", "main")
+    site.git("merge", "-q", "feature")
+    site.git("push", "-q", "origin", "main")
+    apply(site)
+    assert sorted(site.stage.live()) == ["a", "b", "other"]
+
+    site.stage.pass_time(days=25)
+    assert schedule(site) == 0
+    assert len(site.stage.live()["b"]) == 2
+
+    site.stage.emulator.issue(site.stage.bot, "by hand", days=9)
+    assert schedule(site) == 2  # the alarm
+    searched(site)
+
+
+def test_a_config_from_a_pull_request_is_not_used(site: Site) -> None:
+    apply(site)
+    schedule(site)
+    site.git("checkout", "-q", "-b", "evil")
+    (site.people / ".netbird-tokens.yaml").write_text("nonsense: [", "utf-8")
+    site.commit("name: a", "{name: b, expires_in: 30}", "name: new")
+    site.git("push", "-q", "origin", "evil")
+    done = site.runner("evil", trusted=False).job("plan.yml", "plan")
+    assert done.code == 0, done.log
+    assert "| new |" in comments(site.root / "hub")[0]
+
+
+def test_an_invalid_file_is_told_at_its_line_and_nothing_is_planned(site: Site) -> None:
+    apply(site)
+    schedule(site)
+    site.git("checkout", "-q", "-b", "broken")
+    site.commit("name: a", "{name: b, expries_in: 30}")
+    site.git("push", "-q", "origin", "broken")
+    done = site.runner("broken", trusted=False).job("plan.yml", "plan")
+    assert done.code == 3
+    assert "::error " in done.log
+    assert "file=tokens.yaml,line=7" in done.log
+
+
+def test_parts_of_a_large_change_are_applied_side_by_side(site: Site) -> None:
+    apply(site)
+    users = [
+        site.stage.emulator.add_user(f"u{n}", role="user", service_user=True) for n in range(6)
+    ]
+    site.commit(
+        "name: a", "{name: b, expires_in: 30}", *[f"{{name: t{n}, user: u{n}}}" for n in range(6)]
+    )
+    site.git("push", "-q", "origin", "main")
+    runner = site.runner("main", trusted=True)
+    planned = runner.job("sharded.yml", "plan")
+    assert planned.code == 0, planned.log
+    for number, part in enumerate(json.loads(planned.outputs["matrix"])["include"]):
+        done = runner.job(
+            "sharded.yml",
+            "apply",
+            **{"matrix.shard": part["shard"], "strategy.job-index": str(number)},
+        )
+        assert done.code == 0, done.log
+    assert sum(len(site.stage.emulator.tokens(user)) for user in users) == 6
+    report = runner.job("sharded.yml", "report")
+    assert report.code == 0, report.log
+    assert "6 done" in report.log
+
+
+def test_the_workflows_are_what_they_are_said_to_be() -> None:
+    assert set(load("plan.yml")["on"]) == {"pull_request"}
+    assert load("apply.yml")["on"]["push"]["branches"] == ["main"]
+    assert set(load("schedule.yml")["on"]) == {"schedule", "workflow_dispatch"}
