@@ -162,7 +162,7 @@ class _Adapter(HTTPAdapter):
         self.has_own_ca = tls.ca is not None
         self._tls: dict[str, Any] = {} if tls == Tls() else {"ssl_context": tls.context()}
         if tls.server_name is not None:
-            self._tls |= {"server_hostname": tls.server_name, "assert_hostname": tls.server_name}
+            self._tls["server_hostname"] = tls.server_name
         super().__init__(
             pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True
         )
