@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from fakes.kubernetes import NAMESPACE, ROOT, Kubernetes
-from fakes.relay import Relay
+from fakes.relay import Passed, Relay
 from requests import PreparedRequest
 
 from reconciler.core.ports import Sink
@@ -132,6 +133,18 @@ class Site:
         return [(method, path) for method, path in self.relay.asked if method != "GET"]
 
 
+@dataclass
+class Guarded(Relay):
+    """Shows our certificate, which `tls` has, only where no token says who asks."""
+
+    bare: ssl.SSLContext | None = None
+
+    def passed_on(self, method: str, path: str, headers: Message, body: bytes) -> Passed:
+        if "Authorization" in headers:
+            return Relay(self.upstream, self.bare).passed_on(method, path, headers, body)
+        return super().passed_on(method, path, headers, body)
+
+
 @contextmanager
 def fake_site(home: Path, **options: object) -> Iterator[Site]:
     with Kubernetes().served() as fake, Relay(fake.url).served() as relay:
@@ -143,19 +156,20 @@ def real_site(home: Path, **options: object) -> Iterator[Site]:
     """The server that the environment names, in a namespace of our own."""
     if REAL is None:
         pytest.skip(NO_REAL)
-    server = real_server(Path(REAL))
+    server, bare = real_server(Path(REAL))
     namespaces, server.namespace = "/api/v1/namespaces", f"netbird-tokens-test-{uuid.uuid4().hex[:8]}"
     code, said = server.ask("POST", namespaces, {"metadata": {"name": server.namespace}})
     assert code == 201, said
     try:
-        with Relay(server.url, tls=server.tls).served() as relay:
+        with Guarded(server.url, server.tls, bare=bare).served() as relay:
             yield Site(server, relay, home, options)
     finally:
         server.tidy()
         server.ask("DELETE", f"{namespaces}/{server.namespace}")
 
 
-def real_server(kubeconfig: Path) -> Server:
+def real_server(kubeconfig: Path) -> tuple[Server, ssl.SSLContext]:
+    """The server, and how to reach it as nobody."""
     around = Surroundings(kubeconfig.parent, dict(os.environ), allow_http=False)
     cluster = cluster_of({"kubeconfig": str(kubeconfig)}, around)
     credential = cluster.sign_in(None)
@@ -163,9 +177,8 @@ def real_server(kubeconfig: Path) -> Server:
     request.prepare("GET", "https://x.example")
     signed = request if credential.auth is None else credential.auth(request)
     token = str(signed.headers.get("Authorization", "")).removeprefix("Bearer ")
-    tls = cluster.tls.context()
-    tls.verify_mode = ssl.CERT_REQUIRED
+    tls, bare = cluster.tls.context(), cluster.tls.context()
     if credential.certificate is not None:
         credential.certificate.load_into(tls)
     url = cluster.address.origin + cluster.address.path.rstrip("/")
-    return Server(url, cluster.namespace, token, tls)
+    return Server(url, cluster.namespace, token, tls), bare

@@ -9,9 +9,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import Server
+from fakes.kubernetes import NAMESPACE, Kubernetes
 from lock_server import METHODS, LockServer, Trouble
 from staging import Stage, command, wait_for
 
@@ -24,13 +27,20 @@ DEAD = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["file", "terraform", "gitlab"])
-def lock(request: pytest.FixtureRequest, stage: Stage) -> Iterator[str]:
+@pytest.fixture(params=["file", "terraform", "gitlab", "kubernetes"])
+def lock(request: pytest.FixtureRequest, stage: Stage, tmp_path: Path) -> Iterator[str]:
     """Each kind of lock, as it stands in the config."""
     stage.tokens_file("name: a")
     if request.param == "file":
         stage.config(FILE)
         yield FILE
+        return
+    if request.param == "kubernetes":
+        with Kubernetes().served() as cluster:
+            path = Server(cluster.url, NAMESPACE).kubeconfig(tmp_path / "kubeconfig", cluster.url)
+            config = f"lock: {{type: kubernetes, kubeconfig: {path}}}\n"
+            stage.config(config)
+            yield config
         return
     with LockServer(request.param).served() as server:
         stage.config(server.config)
@@ -84,7 +94,7 @@ def test_of_two_processes_one_applies_and_the_other_says_who(stage: Stage, lock:
         winner = both[1 - both.index(loser)]
         out, _ = loser.communicate()
         assert loser.returncode == 7, out
-        assert re.search(r"another run holds the lock \S+: .* since \S+Z, id \S{36}\n", out)
+        assert re.search(r"another run holds the lock (lease )?\S+: .* since \S+Z, id \S{36}\n", out)
         if "POST" not in lock:  # GitLab does not say more than the account's name
             assert f"(process {winner.pid})" in out
         assert "Traceback" not in out
@@ -119,7 +129,7 @@ def test_a_killed_run_leaves_what_its_type_of_lock_promises(stage: Stage, lock: 
         killed.communicate()
     stage.pass_time(minutes=20)
     ran = stage.run("apply", "--yes")
-    if "file" in lock:
+    if lock == FILE:
         assert ran.code == 0
         return
     assert ran.code == 7
