@@ -24,9 +24,11 @@ from reconciler.errors import ExitCode
 EXAMPLES = ROOT / "examples"
 WORKFLOWS = sorted(path.name for path in (EXAMPLES / "github").glob("*.yml"))
 UNITS = sorted(path.name for path in (EXAMPLES / "systemd").iterdir())
-CLUSTER = list(
-    yaml.safe_load_all((EXAMPLES / "kubernetes" / "netbird-tokens.yaml").read_text("utf-8"))
-)
+CLUSTER = [
+    document
+    for path in sorted((EXAMPLES / "kubernetes").iterdir())
+    for document in yaml.safe_load_all(path.read_text("utf-8"))
+]
 RETRIED = {ExitCode.ERROR, ExitCode.LOCKED, ExitCode.ROLLED_BACK, ExitCode.UNCERTAIN, ExitCode.HOOK}
 STAND_INS = {
     "CI_NODE_TOTAL": "4",
@@ -220,23 +222,43 @@ def of_kind(kind: str) -> list[dict[str, Any]]:
     return [each for each in CLUSTER if each["kind"] == kind]
 
 
-@pytest.mark.parametrize("job", of_kind("CronJob"), ids=lambda job: job["metadata"]["name"])
-def test_a_job_runs_alone_unprivileged_and_is_retried_only_where_that_helps(
-    job: dict[str, Any],
-) -> None:
-    spec = job["spec"]["jobTemplate"]["spec"]
-    pod = spec["template"]["spec"]
+JOBS = {
+    **{job["metadata"]["name"]: job["spec"]["jobTemplate"]["spec"] for job in of_kind("CronJob")},
+    **{job["metadata"]["name"]: job["spec"] for job in of_kind("Job")},
+}
+
+
+@pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
+def test_a_job_is_unprivileged_and_is_retried_only_where_that_helps(job: dict[str, Any]) -> None:
+    pod = job["template"]["spec"]
     (container,) = pod["containers"]
     parses(container["args"])
-    assert job["spec"]["concurrencyPolicy"] == "Forbid"
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
     }  # fmt: skip
-    codes = spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]
-    assert codes == sorted(codes)
+    codes = job["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]
     assert RETRIED.isdisjoint(codes)
-    assert {2, 3, 4, 5, 6} == set(codes)
+    assert codes == [2, 3, 4, 5, 6]
+
+
+def test_a_scheduled_job_runs_alone() -> None:
+    assert {job["spec"]["concurrencyPolicy"] for job in of_kind("CronJob")} == {"Forbid"}
+
+
+def test_the_parts_of_the_indexed_job_are_those_of_its_shards() -> None:
+    job = JOBS["apply-in-parts"]
+    (container,) = job["template"]["spec"]["containers"]
+    shard = container["args"][container["args"].index("--shard") + 1]
+    assert shard == f"auto/{job['completions']}"
+
+
+def test_the_files_in_the_cluster_are_valid(stage: Stage) -> None:
+    (files,) = of_kind("ConfigMap")
+    for name, text in files["data"].items():
+        (stage.folder / name).write_text(text, "utf-8")
+    ran = stage.run("validate")
+    assert (ran.code, ran.err) == (0, "")
 
 
 def test_the_rights_in_the_cluster_are_no_more_than_needed() -> None:
