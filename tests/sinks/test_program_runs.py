@@ -123,6 +123,17 @@ def test_a_program_that_cannot_look_stops_everything(stage: Stage, kept: Kept) -
     assert stage.live() == {}
 
 
+def test_many_tokens_of_one_run_all_get_through(stage: Stage, pushed: Branch) -> None:
+    sink = f"type: age, path: secrets, recipients: [{pushed.tool.key.public}], git: {{push: true}}"
+    stage.config(f"sinks:\n  kept: {{{sink}}}\n")
+    names = [f"t{number}" for number in range(12)]
+    stage.tokens_file(*(f"{{name: {name}, sinks: [kept]}}" for name in names))
+    assert stage.run("apply", "--yes").code == 0
+    values = {pushed.value(f"platform/{name}") for name in names}
+    assert len(values) == len(names)
+    assert all(SECRET.fullmatch(value or "") for value in values)
+
+
 def test_a_branch_that_takes_no_push_costs_the_new_token(stage: Stage, pushed: Branch) -> None:
     public = pushed.tool.key.public
     sink = f"{{type: age, path: secrets, recipients: [{public}], git: {{push: true}}}}"

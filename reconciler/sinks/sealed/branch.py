@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from reconciler.core.tokens import Unread
@@ -41,6 +42,7 @@ class BranchFiles:
         self, folder: Path, git: Git, note: str, clock: Callable[[], float] = awake_or_not
     ) -> None:
         self.folder, self.git, self.note, self.clock = folder, git, note, clock
+        self._turn = Lock()
 
     @property
     def name(self) -> str:
@@ -74,7 +76,12 @@ class BranchFiles:
             raise SinkRefused(f"cannot push to {self.git}: {why}", hint=_REJECTED)
 
     def write(self, file: str, change: Change, tag: str) -> None:
+        """Threads of one process take turns, for of two pushes at once one is always in vain."""
         watch = Watch(self.clock)
+        with self._turn:
+            self._write(file, change, tag, watch)
+
+    def _write(self, file: str, change: Change, tag: str, watch: Watch) -> None:
         for _ in range(_TRIES):
             with _nothing_written():
                 path = self._in_tree(file)
@@ -86,11 +93,11 @@ class BranchFiles:
                 subject = self._subject(file, after, tag)
                 commit = self.git.commit(tip, path, after, subject)
                 watch.check()
-            if self._is_through(commit, tip):
+            if self._is_through(commit, tip, watch):
                 return
         raise SinkRefused(f"others push to {self.git} all the time", hint="run again")
 
-    def _is_through(self, commit: str, tip: str) -> bool:
+    def _is_through(self, commit: str, tip: str, watch: Watch) -> bool:
         """Whether the branch has it. False: another push came first. Raises SinkRefused, SinkUnsure."""
         try:
             pushed, why = self.git.push(commit, tip)
@@ -106,11 +113,11 @@ class BranchFiles:
                     return False
                 raise SinkRefused(f"{self.git} does not take the push: {why}", hint=_REJECTED)
             case Pushed.UNKNOWN:
-                return self._settled(commit, tip, why)
+                return self._settled(commit, tip, watch, why)
 
-    def _settled(self, commit: str, tip: str, why: str) -> bool:
+    def _settled(self, commit: str, tip: str, watch: Watch, why: str) -> bool:
         """What became of a push that nobody answered; sent again, it is still the same one."""
-        with suppress(GitFailed):
+        with suppress(GitFailed, OSError):
             for is_last in (False, True):
                 now = self.git.tip()
                 if self.git.contains(now, commit):
@@ -119,6 +126,7 @@ class BranchFiles:
                     if self.git.contains(now, tip):
                         return False
                     break  # somebody has rewritten the branch: it may have been there
+                watch.check()
                 if not is_last and self.git.push(commit, tip)[0] is Pushed.DONE:
                     return True
         raise SinkUnsure(

@@ -113,15 +113,15 @@ class Git:
 
     def contents(self, oids: Sequence[str]) -> list[bytes]:
         """What these objects hold, by one command."""
-        rest = self._batch(oids)
+        whole, at = self._batch(oids), 0
         found = []
         for oid in oids:
-            head, _, rest = rest.partition(b"\n")
+            head = whole[at : whole.find(b"\n", at)]
             if not head.startswith(f"{oid} blob ".encode()):
                 raise GitFailed(f"git does not have the object {oid}", hint="`git fsck` says more")
-            size = int(head.rpartition(b" ")[2])
-            found.append(rest[:size])
-            rest = rest[size + 1 :]
+            start, size = at + len(head) + 1, int(head.rpartition(b" ")[2])
+            found.append(whole[start : start + size])
+            at = start + size + 1
         return found
 
     def content(self, tip: str, path: str) -> bytes | None:

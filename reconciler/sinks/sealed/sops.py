@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 
@@ -125,6 +126,7 @@ def build(options: Options, around: Surroundings) -> Sink:
     return sealed_sink(Sops(program, field), options, around)
 
 
+@lru_cache(maxsize=8)  # one look asks twice
 def _fields(text: str) -> Mapping[str, object]:
     """The fields of a file; none if it is not one mapping. All values are texts."""
     try:
