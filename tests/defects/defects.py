@@ -34,6 +34,9 @@ MINT = ("tests/test_transaction.py",)
 OWN = ("tests/test_own_credential.py",)
 GITHUB = ("tests/sinks/test_github.py",)
 GITLAB = ("tests/sinks/test_gitlab.py",)
+EXEC = ("tests/sinks/test_exec.py",)
+SEALED = ("tests/sinks/test_sealed.py",)
+BRANCH = ("tests/sinks/test_branch.py",)
 RUNS = ("tests/test_failures.py", "tests/test_promises.py")
 
 DEFECTS = (
@@ -158,6 +161,32 @@ DEFECTS = (
            "a token of one environment is given to the jobs of all", GITLAB),
     Defect("sinks/pages.py", "== {len(found)}:", ":",
            "a receipt that moved to another page while we read is overlooked", ("tests/sinks/test_pages.py",)),
+    # Programs, encrypted files, branches
+    Defect("program.py", "        for at in range(", "        for at in range(0 and ",
+           "what a program prints tells the secret", EXEC),
+    Defect("program.py", "    if ours := sorted(", "    if ours := set() and sorted(",
+           "a program of a sink sees our credential", EXEC),
+    Defect("sinks/exec/talk.py", '69: "unavailable"}', '69: "unavailable", 75: "ambiguous"}',
+           "a token is revoked although the store may have it", EXEC),
+    Defect("sinks/exec/talk.py", 'said.get("code", code) != code or', "not code or",
+           "a program that contradicts itself is believed", EXEC),
+    Defect("sinks/exec/talk.py", 'if answer.get("ok") is True:', "if answer is not None:",
+           "silence counts as success", EXEC),
+    Defect("sinks/exec/__init__.py", 'if said.get("atomic") is not True:', "if not said:",
+           "two runs with a store of two writes have no election", EXEC),
+    Defect("sinks/sealed/cipher.py", "bool(sealed) and digest == _digest(receipt, sealed)", "bool(sealed)",
+           "a receipt vouches for what somebody else encrypted", SEALED),
+    Defect("sinks/sealed/sops.py", 'if value and text.endswith("\\n") else ""', 'if value else ""',
+           "a SOPS file that was cut off counts as whole", SEALED),
+    Defect("sinks/sealed/sops.py", "        if not self._value(fields):", "        if not fields:",
+           "nobody says which rule of SOPS leaves the token in clear", SEALED),
+    Defect("sinks/sealed/git.py", 'f"--force-with-lease={self.ref}:{tip}"', '"--force"',
+           "a push wipes out somebody else's", BRANCH),
+    Defect("sinks/sealed/git.py", '    "core.hooksPath": "/dev/null",\n', "", "hooks of a checkout run", BRANCH),
+    Defect("sinks/sealed/branch.py", "return self._settled(commit, tip, watch, why)", "raise SinkRefused(why)",
+           "a token that the branch has is revoked", BRANCH),
+    Defect("sinks/sealed/branch.py", "if self.git.contains(now, tip):", "if now:",
+           "a token is revoked that was on a branch which somebody rewrote", BRANCH),
     # The credential of the run
     Defect("engine.py", "case Renew(own=True):", "case Renew(own=None):",
            "the credential changes while others still use the old one", OWN),

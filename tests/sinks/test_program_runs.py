@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sealing import Branch, Key, Tool, git, needed, quick
+from sealing import PATH, Branch, Key, Tool, git, needed, quick
 from staging import SECRET, Stage
 from test_exec_contract import COMMANDS, Kept
 
@@ -48,6 +48,7 @@ def store(request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.Monk
             return Store(f"type: exec, command: [{COMMANDS / 'keeper'}]", kept.value)
         case "sops":
             needed("sops")
+            monkeypatch.setenv("PATH", PATH)
             tool = Tool("sops", request.getfixturevalue("consumer"))
 
             def value(key: str) -> str | None:
