@@ -120,6 +120,13 @@ def test_problems_of_files_are_annotations_at_their_place(stage: Stage) -> None:
     assert (problem.name, problem.properties["line"]) == ("warning", "6")
 
 
+def test_a_warning_hides_no_error(stage: Stage) -> None:
+    stage.tokens_file("{name: c, expires_on: 2020-01-01}")
+    stage.emulator.faults.add(Fault(Answer(400, "no"), path="/api/users", times=None))
+    error, warning = annotations(stage, "plan")
+    assert (error.properties["title"], warning.name) == ("netbird-tokens: rejected", "warning")
+
+
 def test_files_are_named_from_the_root_of_the_repository(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,6 +417,16 @@ def test_what_failed_says_so_in_every_report_file(stage: Stage) -> None:
         assert [p["code"] for p in document["problems"]] == ["NB104"]
         assert "did you mean" in Path("report.text").read_text("utf-8")
         assert "exit code 3" in Path("report.markdown").read_text("utf-8")
+
+
+def test_a_bot_finds_its_comment_again_when_the_server_is_away(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    gone = Answer(400, "no")
+    stage.emulator.faults.add(Fault(gone, path="/api/users", times=None))
+    for argv in ("plan", "drift", "apply --yes"):
+        shown = report(stage, *argv.split(), form="markdown")
+        assert shown.startswith(f"<!-- netbird-tokens:platform:{argv.split()[0]} -->\n")
+        assert "**Stopped:**" in shown
 
 
 @pytest.fixture

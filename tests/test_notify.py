@@ -299,6 +299,19 @@ def test_nobody_listening_is_said_without_the_address() -> None:
     assert "s3cret" not in why
 
 
+def test_doctor_says_whom_runs_tell_and_sends_nothing(
+    stage: Stage, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.tokens_file("name: a")
+    assert "✔ notices: as json" in stage.run("doctor").out
+    monkeypatch.delenv("HOOK")
+    assert "! notices: HOOK is not set here" in stage.run("doctor").out
+    monkeypatch.setenv("HOOK", "http://hooks.example/s3cret")
+    ran = stage.run("doctor")
+    assert (ran.code, "✘ notices" in ran.out) == (3, True)
+    assert hook.requests == []
+
+
 def test_what_was_told_is_kept_for_each_set(stage: Stage, hook: Hook) -> None:
     stage.tokens_file("name: a")
     stage.run("drift")

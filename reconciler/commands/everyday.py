@@ -248,6 +248,7 @@ def _question(found: Plan, calls: Calls) -> str:
 
 def warn(parts: Parts, record: Record) -> None:
     """Say what is odd about the files, and keep it."""
+    record.set = parts.loaded.token_set.name
     record.warnings = tuple(parts.loaded.warnings)
     for problem in told(record.warnings):
         record.desk.note(problem)

@@ -24,7 +24,7 @@ from reconciler.reports.ending import Problem as ProblemDocument
 from reconciler.reports.ending import Report
 from reconciler.reports.json import Ending
 from reconciler.reports.lines import WRITING
-from reconciler.source.problems import Problem
+from reconciler.source.problems import Problem, first
 
 
 def _utc() -> datetime:
@@ -40,6 +40,7 @@ class Record:
         began: Whether the engine was let loose.
         told: Results as they came.
         outcome: All results, once the engine is done.
+        set: Of the files; empty until they are read.
         warnings: What the files should have otherwise.
         notifier: Whom to tell of it; None where the config names nobody, or this only shows.
         trail: What goes into the audit log; None for a command that only looks.
@@ -53,6 +54,7 @@ class Record:
     began: bool = False
     told: list[Result] = field(default_factory=list)
     outcome: Outcome | None = None
+    set: str = ""
     warnings: tuple[Shown, ...] = ()
     notifier: Notifier | None = None
     trail: Trail | None = None
@@ -115,12 +117,13 @@ class Record:
         """All of it, with its end."""
         plan = self.document(self.plan) if self.plan else None
         problems = (*located(self.warnings), *ending.problems)
-        ending = replace(ending, problems=problems)
+        ending = replace(ending, problems=problems, set=self.set)
         return json.report_document(self.command, plan, self.results(), ending)
 
 
 def located(problems: Iterable[Shown]) -> Iterator[ProblemDocument]:
-    for each in problems:
+    """Of each file those that are shown: to guess what each of a thousand meant takes long."""
+    for each in first(problems):
         if isinstance(each, Problem):
             found = each.guessed()
             yield {

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.commands.desk import Desk
+from reconciler.commands.notify import notifier
 from reconciler.commands.output import Output
 from reconciler.commands.record import Record
 from reconciler.commands.reporting import Look, viewed
@@ -35,6 +36,7 @@ def validate(parts: Parts, desk: Desk, output: Output) -> ExitCode:
 
     def work() -> Look:
         loaded = parts.loaded
+        record.set = loaded.token_set.name
         record.warnings = tuple(loaded.warnings)
         for problem in told(loaded.warnings):
             desk.note(problem)
@@ -115,6 +117,24 @@ def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, Found]]:
         except NetbirdTokensError as error:
             yield f"sink {name}", error
     yield "lock", _lock(parts, desk)
+    yield from _telling(parts)
+
+
+def _telling(parts: Parts) -> Iterator[tuple[str, Found]]:
+    """Whom the config tells of runs, if anybody; nothing is sent."""
+    wanted = parts.config.notify
+    if wanted is None:
+        return
+    try:
+        found = notifier(parts)
+    except NetbirdTokensError as error:
+        yield "notices", error
+        return
+    if found is None or found.webhook is None:
+        text = f"{wanted.url_env} is not set here; a run that has something to tell would exit 10"
+        yield "notices", Remark("!", text)
+    else:
+        yield "notices", f"as {wanted.format}, when a run has something to tell"
 
 
 def _types() -> str:

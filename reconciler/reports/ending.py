@@ -66,6 +66,7 @@ class Report(TypedDict):
     """`schemas/report.v1.schema.json`: what became of a run.
 
     Attributes:
+        set: Empty where the files could not be read.
         command: Also one that only looks; its results are empty.
         plan: None when the run ended before there was one.
         problems: Of the files: errors, which ended it, or warnings.
@@ -76,6 +77,7 @@ class Report(TypedDict):
     format: str
     format_version: str
     tool: Tool
+    set: NotRequired[str]
     command: str
     exit: Exit
     stopped: Stopped | None

@@ -39,7 +39,7 @@ def findings(found: Report) -> Iterator[Finding]:
     """Everything that kept a run from being in order, in the order in which people mend it."""
     yield from _problems(found)
     stopped, plan = found["stopped"], found["plan"]
-    if stopped and not found.get("problems"):
+    if stopped and not stopped["problems"]:
         yield Finding("run", "error", stopped["kind"], joined(stopped["message"], stopped["hint"]))
     if plan is None:
         return

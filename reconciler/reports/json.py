@@ -190,12 +190,17 @@ def live_tokens(tokens: Iterable[LiveToken], users: Iterable[User], now: datetim
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: its exit code, the error that ended it if there was one, what is wrong in files."""
+    """How a run ended: its exit code, the error that ended it if there was one, what is wrong in files.
+
+    Attributes:
+        set: Whose run it was, where that is known without a plan.
+    """
 
     code: ExitCode
     stopped: Stopped | None = None
     interrupted: bool = False
     problems: tuple[Problem, ...] = ()
+    set: str = ""
 
 
 def report_document(
@@ -208,6 +213,7 @@ def report_document(
         "format": "netbird-tokens/report",
         "format_version": FORMAT_VERSION,
         "tool": TOOL,
+        "set": plan["set"] if plan else ending.set,
         "command": command,
         "exit": {
             "code": int(ending.code),

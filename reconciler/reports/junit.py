@@ -55,7 +55,7 @@ def render(found: Report) -> str:
     figures = {key: str(count) for key, count in counts.items()}
     suites = ET.Element("testsuites", figures)
     plan = found["plan"]
-    name = f"netbird-tokens {found['command']}" + (f" {plan['set']}" if plan else "")
+    name = f"netbird-tokens {found['command']} {found.get('set', '')}".rstrip()
     more = {"timestamp": plan["as_of"].removesuffix("Z")} if plan else {}
     suite = ET.SubElement(suites, "testsuite", {"name": escape.xml(name), **figures, **more})
     for case in cases:

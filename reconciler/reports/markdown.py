@@ -49,7 +49,7 @@ def plan(found: Plan, *, saved: bool = False) -> str:
 def report(found: Report) -> str:
     """What became of a run: the sum, why it stopped, each action, what to do; the plan folded away."""
     made = found["plan"]
-    name = made["set"] if made else ""
+    name = found.get("set", "")
     of = f" {code_span(name)}" if name else ""
     parts = [_marker(name, found["command"]), f"### NetBird tokens{of}: {found['command']}", ""]
     parts.append(_verdict(found))

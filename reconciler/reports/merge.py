@@ -46,6 +46,7 @@ def merged(reports: Sequence[Report]) -> Report:
     said = EXITS[code]
     return {
         **first,
+        "set": next((found for r in reports if (found := r.get("set", ""))), ""),
         "exit": {
             "code": int(code),
             "meaning": said.meaning,

@@ -75,7 +75,7 @@ def notice(event: Event, found: Report, drift: Collection[str], run_url: str) ->
     done = {action: ended[action] for action in EFFECTS if ended[action]}
     left = len(found["results"]) - sum(done.values())
     classes = dict(sorted(Counter(drift).items()))
-    name = plan["set"] if plan else ""
+    name = found.get("set", "")
     parts = [*_said(done, left), *(f"{count} {kind}" for kind, count in classes.items())]
     if event is Event.RESOLVED:
         parts = ["no drift any more"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
@@ -118,12 +118,22 @@ def told(problems: Iterable[Shown]) -> Iterator[str]:
     """
     for file, group in groupby(problems, key=_file):
         found = list(group)
-        by_weight = sorted(range(len(found)), key=lambda index: _is_warning(found[index]))
-        yield from (str(found[index]) for index in sorted(by_weight[:MOST_SHOWN]))
+        yield from map(str, _heaviest(found))
         left = len(found) - MOST_SHOWN
         if left > 0:
             where = f" in {_printable(file)}" if file else ""
             yield f"and {left} more problem{'s' if left > 1 else ''}{where}"
+
+
+def first(problems: Iterable[Shown]) -> Iterator[Shown]:
+    """Of each file the problems that `told` tells."""
+    for _, group in groupby(problems, key=_file):
+        yield from _heaviest(list(group))
+
+
+def _heaviest(found: Sequence[Shown]) -> Iterator[Shown]:
+    by_weight = sorted(range(len(found)), key=lambda index: _is_warning(found[index]))
+    return (found[index] for index in sorted(by_weight[:MOST_SHOWN]))
 
 
 def _file(problem: Shown) -> str:
