@@ -20,7 +20,6 @@ from reconciler.surroundings import Surroundings
 
 WAITS = (
     "reconciler.sinks.aws.secretsmanager.LAGS",
-    "reconciler.sinks.aws.parameters.LAGS",
     "reconciler.sinks.aws.calls.PAUSES",
 )
 
@@ -134,7 +133,7 @@ class Secrets(AwsStore):
 class Parameters(AwsStore):
     TYPE = "aws-ssm"
     SERVICE = "ssm"
-    READS = ("GetParameter", "DescribeParameters")
+    READS = ("GetParameter", "DescribeParameters")  # and what begins so
     WRITES = ("PutParameter", "DeleteParameter")
     DEFAULTS: ClassVar = {"tier": "Standard"}
 

@@ -37,10 +37,13 @@ class Account:
         self._errors = needed("botocore.exceptions", EXTRA)
         self._options = options
         self._around = around
-        for name in _TALKATIVE:  # at DEBUG they log requests and answers whole
-            logging.getLogger(name).setLevel(logging.INFO)
+        for (
+            name
+        ) in _TALKATIVE:  # they log requests and answers whole; of failures we tell ourselves
+            logging.getLogger(name).setLevel(logging.ERROR)
         try:
             low = _session(options.get("profile"))
+            low.get_scoped_config()
             session = boto3.Session(botocore_session=low, region_name=_region(options, around))
         except self._errors.BotoCoreError as error:
             raise UsageError(str(error), hint="mend `profile`, or the files in ~/.aws") from None

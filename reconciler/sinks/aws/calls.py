@@ -27,6 +27,23 @@ _DEADLINE: Final = 30.0
 LAGS: Final = (0.1, 0.3, 1.0)
 """Seconds between looks for what AWS took and may show a little later."""
 _READING: Final = ("get_", "batch_get_", "list_", "describe_")
+_PROOF: Final = {
+    "batch_get_secret_value": ("SecretValues", "Errors"),
+    "create_secret": ("ARN",),
+    "delete_parameter": ("ResponseMetadata",),  # AWS says nothing more
+    "delete_secret": ("ARN",),
+    "describe_parameters": ("Parameters",),
+    "describe_secret": ("ARN",),
+    "get_parameter": ("Parameter",),
+    "get_parameter_history": ("Parameters",),
+    "get_parameters": ("Parameters", "InvalidParameters"),
+    "get_secret_value": ("VersionId",),
+    "list_secrets": ("SecretList",),
+    "put_parameter": ("Version",),
+    "put_secret_value": ("VersionId",),
+    "update_secret_version_stage": ("ARN",),
+}
+"""Of these every answer has one. To boto3, a page of a proxy or half an answer is an empty answer."""
 _BUSY: Final = frozenset(
     [
         "Throttling",
@@ -71,12 +88,14 @@ _QUOTES_NOTHING: Final = frozenset(
 )
 _RIGHTS: Final = "check the credentials, the policy of who signs in, and that of the KMS key"
 _NETWORK: Final = "check the region, the endpoint, the network and the proxy"
+_STRANGE: Final = "what answered is not AWS, or the answer broke off"
 _RERUN: Final = "run the same command again: it looks before it writes"
 
 
 class Far(Enum):
-    """How far a call came that failed."""
+    """How far a call came that failed; `UNABLE`: not even to the network."""
 
+    UNABLE = auto()
     UNSENT = auto()
     DENIED = auto()
     BUSY = auto()
@@ -191,7 +210,7 @@ class Service:
 
     def _call(self, operation: str, given: Mapping[str, object]) -> Said | Fault:
         try:
-            return Said(getattr(self._client, operation)(**given))
+            data = getattr(self._client, operation)(**given)
         except self._errors.ClientError as error:
             own = self._client.meta.method_to_api_mapping[operation]
             return _said_no(error.response, is_ours=error.operation_name == own)
@@ -199,6 +218,8 @@ class Service:
             return _unanswered(error, is_sent=isinstance(error, self._errors.HTTPClientError))
         except self._unreadable as error:
             return _unanswered(error, is_sent=True)
+        is_whole = any(name in data for name in _PROOF[operation])
+        return Said(data) if is_whole else Fault(Far.LOST, _STRANGE)
 
 
 def _said_no(response: Mapping[str, Any], *, is_ours: bool) -> Fault:
@@ -228,8 +249,8 @@ def _unanswered(error: Exception, *, is_sent: bool) -> Fault:
         return Fault(Far.UNSENT if unsent else Far.LOST, failure.reason)
     name = type(error).__name__
     why = printable(str(error)) if name in _QUOTES_NOTHING else name
-    return Fault(Far.LOST if is_sent else Far.UNSENT, why)
+    return Fault(Far.LOST if is_sent else Far.UNABLE, why)
 
 
 def _hint(fault: Fault) -> str:
-    return {Far.DENIED: _RIGHTS, Far.UNSENT: _NETWORK}.get(fault.far, "")
+    return {Far.UNABLE: _RIGHTS, Far.DENIED: _RIGHTS, Far.UNSENT: _NETWORK}.get(fault.far, "")

@@ -6,7 +6,6 @@ value: a plan reads both, in two calls, and believes them only where they are of
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkUnread
 from reconciler.sinks.aws.account import CONNECTIONS
-from reconciler.sinks.aws.calls import LAGS, Service
+from reconciler.sinks.aws.calls import Service
 from reconciler.sinks.aws.description import MARK, unpack
 from reconciler.sinks.receipt_text import Found
 from reconciler.sinks.records import NOTHING, Record, Scan
@@ -66,16 +65,18 @@ class ParameterReader:
         return Scan(records, dict(self._registrations(held)))
 
     def fetch(self, key: str) -> Record:
+        """Where description and value are of two versions, the history has both of one."""
+        held = self.value(key)
+        if held is None:
+            return NOTHING
         named = {"Key": "Name", "Option": "Equals", "Values": [self.path(key)]}
-        for pause in LAGS:
-            held = self.value(key)
-            if held is None:
-                return NOTHING
-            about = dict(self._described(named)).get(key)
-            if about is not None and about["Version"] == held.version:
-                return _record(held, about)
-            time.sleep(pause)
-        raise SinkUnread(f"{self.service.name}:{key} changes while it is read", hint="run again")
+        about = dict(self._described(named)).get(key)
+        if about is None or about["Version"] != held.version:
+            about = self.earlier(key, held.version)
+        if about is None:
+            text = f"{self.service.name}:{key} changes while it is read"
+            raise SinkUnread(text, hint="run the same command again")
+        return _record(held, about)
 
     def value(self, key: str) -> Held | None:
         """None: there is no such parameter."""
@@ -157,4 +158,5 @@ def _record(held: Held, about: Mapping[str, Any]) -> Record:
 
 def _held(each: Mapping[str, Any]) -> Held:
     version = int(each["Version"])
-    return Held(version, f"{version}@{each['LastModifiedDate'].timestamp()}", str(each["Value"]))
+    moment = int(each["LastModifiedDate"].timestamp())
+    return Held(version, f"{version}@{moment}", str(each["Value"]))

@@ -1,0 +1,463 @@
+"""What is particular to AWS: versions and labels, descriptions, and what each error means."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_stores import (
+    KINDS,
+    AwsStore,
+    Parameters,
+    Secrets,
+    aws_relay,
+    aws_server,
+    refusal,
+    store_at,
+)
+from fakes.aws import ENV
+from fakes.relay import Relay, Trouble
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.receipts import ABSENT, Absent, Damaged, Receipt, TokenRef
+from reconciler.core.tokens import TokenId, UserId
+from reconciler.errors import (
+    SinkError,
+    SinkRefused,
+    SinkUnread,
+    SinkUnsure,
+    UsageError,
+)
+from reconciler.sinks import sink_type
+from reconciler.sinks.aws.description import LONGEST, pack, unpack
+from reconciler.sinks.receipt_text import receipt_to_json, to_text
+from reconciler.sinks.records import Changed
+from reconciler.surroundings import Surroundings
+from reconciler.testing import plain, put, receipt, secret
+from reconciler.testing.store import START, at_once, stored
+
+__all__ = ["aws_relay", "aws_server"]
+
+
+@pytest.fixture
+def secrets(aws_relay: Relay) -> Any:
+    return store_at(aws_relay, Secrets)
+
+
+@pytest.fixture
+def parameters(aws_relay: Relay) -> Any:
+    return store_at(aws_relay, Parameters)
+
+
+def text_of(number: int) -> str:
+    return to_text(receipt_to_json(receipt(number)))
+
+
+def labels(secrets: Any, key: str) -> list[list[str]]:
+    versions = secrets.api.describe_secret(SecretId=secrets.name(key))["VersionIdsToStages"]
+    return sorted(sorted(each) for each in versions.values() if each)
+
+
+# Secrets Manager
+
+
+def test_a_version_is_current_only_over_the_one_that_was_seen(secrets: Any) -> None:
+    store, key = secrets.sink().store, secrets.key(1)
+    put(secrets.sink(), key, 1)
+    seen = store.fetch(key).stamp
+    put(secrets.sink(), key, 2)
+    with pytest.raises(Changed):
+        store.save(key, text_of(3), secret(3), seen)
+    with pytest.raises(Changed):
+        store.erase(key, seen)
+    assert secrets.value(key) == plain(2)
+
+
+def test_the_same_content_is_one_version(secrets: Any) -> None:
+    key = secrets.key(1)
+    put(secrets.sink(), key, 1)
+    put(secrets.sink(), key, 1)
+    put(secrets.sink(), key, 2)
+    secrets.sink().put(key, secret(2), receipt(2), ABSENT)
+    assert labels(secrets, key) == [["AWSCURRENT", "AWSPENDING"], ["AWSPREVIOUS"]]
+
+
+def test_a_secret_without_a_value_is_filled_by_one(secrets: Any) -> None:
+    """Such as Terraform makes, with a key and a policy of its own."""
+    secrets.api.create_secret(Name=secrets.name(secrets.key(1)), Description="theirs")
+    sink, key = secrets.sink(), secrets.key(1)
+    assert isinstance(sink.read(key), Absent)
+    assert isinstance(sink.inventory([key]).at(key), Absent)
+    sink.preflight(key)
+    outcomes = at_once([partial(put, secrets.sink(), key, n, ABSENT) for n in (2, 3)])
+    assert [type(error) for error in outcomes if error] == [Changed]
+    assert secrets.value(key) == plain(stored(sink, key).rotation)
+    assert secrets.api.describe_secret(SecretId=secrets.name(key))["Description"] == "theirs"
+
+
+def test_other_fields_of_a_secret_are_left_alone(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    held = secrets.api.get_secret_value(SecretId=secrets.name(key))["SecretString"]
+    more = json.dumps({**json.loads(held), "url": "https://netbird.example"})
+    secrets.api.put_secret_value(SecretId=secrets.name(key), SecretString=more)
+    put(sink, key, 2)
+    assert sink.delete(key, receipt(2).token.id)
+    left = secrets.api.get_secret_value(SecretId=secrets.name(key), VersionStage="AWSCURRENT")
+    assert json.loads(left["SecretString"]) == {"url": "https://netbird.example"}
+
+
+def test_a_late_removal_does_not_touch_what_has_the_same_name_now(secrets: Any) -> None:
+    store, key = secrets.sink().store, secrets.key(1)
+    put(secrets.sink(), key, 1)
+    earlier = store.reader.current(key)
+    assert secrets.sink().delete(key, receipt(1).token.id)
+    put(secrets.sink(), key, 2)
+    store._delete(earlier)
+    assert secrets.value(key) == plain(2)
+
+
+def test_a_removal_that_is_cut_short_leaves_no_token_and_no_obstacle(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    denied = refusal("AccessDeniedException", "not authorized to perform DeleteSecret")
+    with secrets.trouble("DeleteSecret", answer=denied), pytest.raises(SinkRefused, match="DeleteSecret"):
+        sink.delete(key, receipt(1).token.id)
+    assert secrets.value(key) is None
+    assert isinstance(sink.read(key), Absent)
+    assert sink.inventory([]).entries == {}
+    put(sink, key, 2)
+    assert secrets.value(key) == plain(2)
+
+
+def test_a_secret_that_is_scheduled_for_deletion_is_no_place_for_a_token(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    secrets.api.delete_secret(SecretId=secrets.name(key))
+    assert isinstance(sink.read(key), Absent)
+    assert isinstance(sink.inventory([key]).at(key), Absent)
+    with pytest.raises(SinkRefused, match="scheduled for deletion") as caught:
+        sink.preflight(key)
+    assert "restore-secret" in caught.value.hint
+
+
+def test_a_secret_that_aws_rotates_is_refused(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    about = {**secrets.api.describe_secret(SecretId=secrets.name(key)), "RotationEnabled": True}
+    answer = (200, json.dumps(about, default=lambda moment: moment.timestamp()).encode())
+    with secrets.trouble("DescribeSecret", answer=answer), pytest.raises(SinkRefused, match="is rotated"):
+        sink.preflight(key)
+
+
+def test_a_value_that_is_no_text_is_somebody_elses(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    secrets.api.create_secret(Name=secrets.name(key), SecretBinary=b"\xff\0")
+    assert isinstance(sink.read(key), Damaged)
+    with pytest.raises(SinkRefused):
+        put(sink, key, 1, ABSENT)
+    sink.preflight(key)
+
+
+def test_a_preflight_changes_no_label(secrets: Any) -> None:
+    put(secrets.sink(), secrets.key(1), 1)
+    put(secrets.sink(), secrets.key(1), 2)
+    before = labels(secrets, secrets.key(1))
+    secrets.sink().preflight(secrets.key(1))
+    assert labels(secrets, secrets.key(1)) == before
+
+
+def test_a_list_that_lags_hides_nothing_that_an_entry_names(secrets: Any) -> None:
+    """AWS: a list might not reflect changes from the last five minutes."""
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    with secrets.trouble("ListSecrets", answer=(200, b'{"SecretList": []}')):
+        found = sink.inventory([key, secrets.key(2)])
+    assert set(found.entries) == {key}
+
+
+# Parameter Store
+
+
+def test_a_description_that_lags_is_not_believed(parameters: Any) -> None:
+    sink, key = parameters.sink(), parameters.key(1)
+    put(sink, key, 1)
+    stale = parameters.api.describe_parameters()["Parameters"]
+    put(sink, key, 2)
+    answers: list[Any] = [{"Parameters": []}, {"Parameters": stale}]
+    for answer in answers:
+        body = json.dumps(answer, default=lambda moment: moment.timestamp()).encode()
+        with parameters.trouble("DescribeParameters", answer=(200, body)):
+            assert stored(sink, key) == receipt(2)
+            assert sink.inventory([key]).at(key) == sink.read(key)
+
+
+def test_a_value_that_somebody_wrote_meanwhile_is_given_back(parameters: Any) -> None:
+    """What stood there before may be a token that they are about to revoke."""
+    store, key = parameters.sink().store, parameters.key(1)
+    put(parameters.sink(), key, 1)
+    seen = store.reader.value(key)
+    put(parameters.sink(), key, 2)
+    with pytest.raises(Changed):
+        store._keep(key, {**store._secure, "Value": seen.value, "Description": pack(text_of(1))}, seen)
+    assert parameters.value(key) == plain(2)
+    assert stored(parameters.sink(), key) == receipt(2)
+
+
+def test_what_changed_since_it_was_seen_is_not_deleted(parameters: Any) -> None:
+    store, key = parameters.sink().store, parameters.key(1)
+    put(parameters.sink(), key, 1)
+    seen = store.fetch(key).stamp
+    put(parameters.sink(), key, 2)
+    with pytest.raises(Changed):
+        store.erase(key, seen)
+    assert parameters.value(key) == plain(2)
+
+
+def test_a_receipt_fits_into_a_description_with_a_long_past() -> None:
+    before = tuple(TokenRef(UserId("auth0|ci-bot"), TokenId(f"{n:020d}")) for n in range(25))
+    packed = pack(to_text(receipt_to_json(receipt(1, predecessors=before))))
+    assert len(packed) <= LONGEST
+    assert packed.isascii()
+
+
+USERS = st.sampled_from([UserId("us"), UserId("auth0|ci-bot")])
+REFS = st.builds(TokenRef, USERS, st.text("abc", min_size=1).map(TokenId))
+
+
+@given(
+    made=st.builds(
+        partial(receipt, 1),
+        name=st.text(min_size=1, max_size=20),
+        rotation=st.integers(0, 99),
+        protect=st.booleans(),
+        undeployed=st.booleans(),
+        created_at=st.integers(0, 10**9).map(lambda micros: START + timedelta(microseconds=micros)),
+        predecessors=st.lists(REFS, max_size=3).map(tuple),
+    )
+)
+def test_a_description_is_the_whole_receipt(made: Receipt) -> None:
+    text = to_text(receipt_to_json(made))
+    assert json.loads(unpack(pack(text)) or "") == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["", "a database password", "netbird-tokensX"])
+def test_another_description_is_no_receipt(text: str) -> None:
+    assert unpack(text) is None
+
+
+@pytest.mark.parametrize("rest", ["", "[", "[1]", '{"v": 1}', "[1,2,3,4,5,6,7,8,9,10,11,[[]]]"])
+def test_a_broken_receipt_is_damage_and_not_absence(parameters: Any, rest: str) -> None:
+    name = parameters.name(parameters.key(1))
+    about = {"Type": "SecureString", "Description": f"netbird-tokens {rest}"}
+    parameters.api.put_parameter(Name=name, Value=plain(1), **about)
+    assert isinstance(parameters.sink().read(parameters.key(1)), Damaged)
+
+
+# Both
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.TYPE)
+def store(request: pytest.FixtureRequest, aws_relay: Relay) -> AwsStore:
+    made: AwsStore = store_at(aws_relay, request.param)
+    return made
+
+
+BULK = {
+    "aws-secretsmanager": {"ListSecrets": 1, "BatchGetSecretValue": 2, "GetSecretValue": 1},
+    "aws-ssm": {"DescribeParameters": 3, "GetParameters": 3},  # moto gives ten a page, AWS fifty
+}
+
+
+def test_a_plan_reads_in_bulk(store: AwsStore) -> None:
+    sink = store.sink()
+    for number in range(22):
+        put(sink, store.key(number), number, ABSENT)
+    store.relay.asked.clear()
+    found = store.sink().inventory([store.key(n) for n in range(23)])
+    assert len(found.entries) == 22
+    asked = store.asked()
+    assert {name: asked.count(name) for name in set(asked)} == BULK[store.TYPE]
+
+
+def test_a_plan_cannot_write(store: AwsStore) -> None:
+    service = store.sink().store.reader.service  # type: ignore[attr-defined]  # a RecordSink
+    for operation in ("put_parameter", "delete_secret", "create_secret", "update_secret"):
+        with pytest.raises(ValueError, match="is no read"):
+            service.look(operation, {})
+
+
+def test_one_that_may_not_be_read_hides_no_other(store: AwsStore) -> None:
+    """A batch is refused, or says it of one; then each is asked for by itself."""
+    sink = store.sink()
+    put(sink, store.key(1), 1)
+    denied = refusal("AccessDeniedException", "not authorized")
+    if store.TYPE == "aws-secretsmanager":
+        error = {"SecretId": f"{store.folder}/{store.key(1)}", "ErrorCode": "AccessDeniedException"}
+        denied = (200, json.dumps({"SecretValues": [], "Errors": [error]}).encode())
+    with store.trouble("GetParameters", "BatchGetSecretValue", answer=denied):
+        assert sink.inventory([store.key(1), store.key(2)]).at(store.key(1)) == sink.read(store.key(1))
+
+
+ERRORS: list[tuple[Any, type[SinkError], str]] = [
+    (refusal("AccessDeniedException", "no"), SinkRefused, "AccessDeniedException: no"),
+    (refusal("ExpiredTokenException"), SinkRefused, "ExpiredTokenException"),
+    (refusal("ThrottlingException", "Rate exceeded"), SinkRefused, "Rate exceeded"),
+    (refusal("TooManyUpdates"), SinkRefused, "TooManyUpdates"),
+    (refusal("ValidationException", f"Value {plain(1)} is bad"), SinkRefused, "Value nbp_"),
+    (refusal("LimitExceededException"), SinkRefused, "LimitExceededException"),
+    (refusal("RequestTimeout", status=408), SinkUnsure, "may or may not"),
+    (refusal("InternalServiceError", status=500), SinkUnsure, "may or may not"),
+    (refusal("ServiceUnavailable", status=503), SinkUnsure, "may or may not"),
+    ((200, b"<html>"), SinkUnsure, "is not AWS"),
+    ((200, b'{"Parameters": [{"Na'), SinkUnsure, "broke off"),
+    ((302, b""), SinkUnsure, "may or may not"),
+    ("drop", SinkUnsure, "closed"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "told"), ERRORS)
+def test_what_an_error_says_of_a_write(
+    parameters: Any, answer: Any, kind: type[SinkError], told: str
+) -> None:
+    sink, key = parameters.sink(), parameters.key(1)
+    with parameters.trouble("PutParameter", answer=answer), pytest.raises(kind, match=told) as caught:
+        put(sink, key, 1)
+    assert type(caught.value) is kind
+    assert plain(1) not in str(caught.value)
+    assert parameters.value(key) is None
+
+
+@pytest.mark.parametrize(("answer", "kind", "_"), ERRORS)
+def test_no_error_of_a_read_says_that_nothing_is_there(
+    secrets: Any, answer: Any, kind: type[SinkError], _: str
+) -> None:
+    sink = secrets.sink()
+    with secrets.trouble(*secrets.READS, answer=answer):
+        for look in (partial(sink.inventory, [secrets.key(1)]), partial(sink.read, secrets.key(1))):
+            with pytest.raises(SinkUnread):
+                look()
+
+
+class Stumbling(Relay):
+    """Is too busy for the first write."""
+
+    def trouble(self, method: str, path: str, *, after: bool) -> Trouble | None:
+        found = super().trouble(method, path, after=after)
+        if found is not None:
+            self.troubles.clear()
+        return found
+
+
+def test_a_write_that_aws_was_too_busy_for_is_sent_again(aws_relay: Relay) -> None:
+    for kind in KINDS:
+        with Stumbling(aws_relay.upstream).served() as relay:
+            store = store_at(relay, kind)
+            busy = refusal("ThrottlingException", "Rate exceeded")
+            relay.troubles += [Trouble("POST", f".{each}", busy) for each in store.WRITES]
+            put(store.sink(), store.key(1), 1)
+            assert store.value(store.key(1)) == plain(1)
+
+
+def test_where_nobody_listens_nothing_was_written(store: AwsStore) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    store.options["endpoint_url"] = f"http://127.0.0.1:{port}"
+    with pytest.raises(SinkRefused, match="refused"):
+        store.sink().put(store.key(1), secret(1), receipt(1), ABSENT)
+
+
+def test_without_credentials_nothing_is_asked(store: AwsStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(SinkUnread, match="Unable to locate credentials") as caught:
+        store.sink().inventory([])
+    assert "credentials" in caught.value.hint
+    assert store.relay.asked == []
+
+
+def built(kind: type[AwsStore], env: dict[str, str] | None = None, **options: object) -> object:
+    whole = {"path": "a", **kind.DEFAULTS, **options}
+    return sink_type(kind.TYPE).build(whole, Surroundings(Path(), env or {}, allow_http=False))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.TYPE)
+def test_an_account_that_the_config_does_not_say(
+    kind: type[AwsStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(UsageError, match="has no region"):
+        built(kind)
+    assert built(kind, {"AWS_REGION": "eu-central-1"})
+    with pytest.raises(UsageError, match="nowhere"):
+        built(kind, region="eu-central-1", profile="nowhere")
+    with pytest.raises(UsageError, match="unencrypted"):
+        built(kind, region="eu-central-1", endpoint_url="http://aws.example")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.example")
+    with pytest.raises(UsageError, match="unencrypted"):
+        built(kind, region="eu-central-1")
+
+
+def test_a_field_cannot_hold_both() -> None:
+    with pytest.raises(UsageError, match="one field for both"):
+        built(Secrets, region="eu-central-1", value_field="a", receipt_field="a")
+
+
+ROLE = {"role_arn": "arn:aws:iam::123456789012:role/netbird-tokens", "external_id": "netbird"}
+
+
+@pytest.fixture
+def security(aws_relay: Relay, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """The service that gives out roles, behind a relay of its own."""
+    with Relay(aws_relay.upstream).served() as relay:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", relay.url)
+        yield relay
+
+
+def test_a_role_is_taken_on_at_the_first_request(store: AwsStore, security: Relay) -> None:
+    store.options.update(ROLE)
+    sink = store.sink()
+    assert security.asked == []
+    put(sink, store.key(1), 1)
+    sink.preflight(store.key(1))
+    assert security.asked == [("POST", "/")]
+    assert store.value(store.key(1)) == plain(1)
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_role_that_is_denied_has_written_nothing(store: AwsStore, security: Relay, status: int) -> None:
+    store.options.update(ROLE)
+    said = "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>"
+    body = f"<ErrorResponse>{said}</ErrorResponse>".encode()
+    with security.troubled(Trouble("POST", "/", (status, body))):
+        with pytest.raises(SinkRefused, match="not you"):
+            store.sink().put(store.key(1), secret(1), receipt(1), ABSENT)
+        with pytest.raises(SinkUnread, match="not you"):
+            store.sink().inventory([])
+    assert store.relay.asked == []
+
+
+def test_new_secrets_have_the_key_and_the_tags_of_the_config(store: AwsStore) -> None:
+    store.options.update(kms_key="alias/netbird", tags={"team": "platform"})
+    sink = store.sink()
+    sink.preflight(store.key(1))
+    put(sink, store.key(1), 1)
+    put(sink, store.key(1), 2)
+    if store.TYPE == "aws-ssm":
+        found = store.api.describe_parameters()["Parameters"][0]
+        tags = store.api.list_tags_for_resource(ResourceType="Parameter", ResourceId=found["Name"])["TagList"]
+        key = found["KeyId"]
+    else:
+        about = store.api.describe_secret(SecretId=f"{store.folder}/{store.key(1)}")
+        tags, key = about["Tags"], about["KmsKeyId"]
+    assert (tags, key) == ([{"Key": "team", "Value": "platform"}], "alias/netbird")
