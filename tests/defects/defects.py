@@ -37,6 +37,7 @@ GITLAB = ("tests/sinks/test_gitlab.py",)
 EXEC = ("tests/sinks/test_exec.py",)
 SEALED = ("tests/sinks/test_sealed.py",)
 BRANCH = ("tests/sinks/test_branch.py",)
+AWS = ("tests/sinks/test_aws.py",)
 RUNS = ("tests/test_failures.py", "tests/test_promises.py")
 
 DEFECTS = (
@@ -187,6 +188,21 @@ DEFECTS = (
            "a token that the branch has is revoked", BRANCH),
     Defect("sinks/sealed/branch.py", "if self.git.contains(now, tip):", "if now:",
            "a token is revoked that was on a branch which somebody rewrote", BRANCH),
+    # AWS
+    Defect("sinks/aws/secretsmanager.py", '"RemoveFromVersionId": away_from,', '"RemoveFromVersionId": self.reader.current(key).version,',
+           "the second of two runs makes its token current over the first one's", AWS),
+    Defect("sinks/aws/secretsmanager.py", '{"SecretId": held.arn,', '{"SecretId": held.arn.rsplit(":", 1)[-1][:-7],',
+           "a late removal deletes a secret that somebody made under the same name", AWS),
+    Defect("sinks/aws/secrets.py", "sorted(wanted | set(self._listed()))", "sorted(set(self._listed()))",
+           "a list of AWS that is minutes old makes a plan mint again", AWS),
+    Defect("sinks/aws/calls.py", "any(name in data for name in _PROOF[operation])", "True",
+           "a page of a proxy is taken for an empty account", AWS),
+    Defect("sinks/aws/calls.py", "refusal and status != HTTPStatus.REQUEST_TIMEOUT", "status",
+           "a token that AWS may have stored is revoked", AWS),
+    Defect("sinks/aws/ssm.py", "if before == held.version:", "if True:",
+           "a receipt that is amended brings back a token that is being revoked", AWS),
+    Defect("sinks/aws/parameters.py", 'about is None or about["Version"] != held.version', "about is None",
+           "a receipt of another version vouches for a value", AWS),
     # The credential of the run
     Defect("engine.py", "case Renew(own=True):", "case Renew(own=None):",
            "the credential changes while others still use the old one", OWN),

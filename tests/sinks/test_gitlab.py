@@ -23,7 +23,8 @@ from reconciler.core.tokens import TokenId, UserId
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
 from reconciler.http.retry import Pace
 from reconciler.sinks import sink_type
-from reconciler.sinks.gitlab.compact import ROOM, compact, expanded
+from reconciler.sinks.compact import compact, expanded
+from reconciler.sinks.gitlab.store import ROOM
 from reconciler.sinks.receipt_text import receipt_to_json, to_text
 from reconciler.sinks.records import Changed, RecordSink
 from reconciler.sinks.rest import Rest
@@ -105,11 +106,11 @@ RECEIPTS = st.builds(
 def test_a_description_gives_back_the_receipt_or_there_is_none(whole: Receipt) -> None:
     text = to_text(receipt_to_json(whole))
     try:
-        description = compact(text)
+        description = compact(text, ROOM)
     except SinkRefused as refused:
-        assert f"have room for {ROOM}" in refused.message  # noqa: PT017 - both are right
+        assert f"have room for {ROOM.letters}" in refused.message  # noqa: PT017 - both are right
     else:
-        assert len(description) <= ROOM
+        assert len(description) <= ROOM.letters
         assert expanded(description) == text
 
 
@@ -120,19 +121,19 @@ def test_what_is_usual_has_room_with_three_replaced_tokens_alive() -> None:
         1, token=TokenRef(user, ids[0]), set=SetName("platform"), name="terraform-provider",
         predecessors=tuple(TokenRef(user, each) for each in ids[1:]),
     )  # fmt: skip
-    description = compact(to_text(receipt_to_json(usual)))
+    description = compact(to_text(receipt_to_json(usual)), ROOM)
     assert description.startswith('netbird-tokens/1 ["d5dn376d0smdgog00000","google-oauth2|1032')
     many = tuple(TokenRef(user, TokenId(f"d5dn376d0smdgog001{n:02}")) for n in range(9))
     with pytest.raises(SinkRefused, match="GitLab's descriptions have room for 255") as refused:
-        compact(to_text(receipt_to_json(replace(usual, predecessors=many))))
+        compact(to_text(receipt_to_json(replace(usual, predecessors=many))), ROOM)
     assert "9 replaced tokens are still alive" in refused.value.hint
     assert "netbird-tokens revoke ID" in refused.value.hint
     with pytest.raises(SinkRefused) as refused:
-        compact(to_text(receipt_to_json(replace(usual, name="n" * 250, predecessors=()))))
+        compact(to_text(receipt_to_json(replace(usual, name="n" * 250, predecessors=()))), ROOM)
     assert refused.value.hint == "shorten the name of the entry or of the set"
 
 
-GOOD = compact(to_text(receipt_to_json(receipt(1))))
+GOOD = compact(to_text(receipt_to_json(receipt(1))), ROOM)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +417,7 @@ def test_the_credential_is_in_no_log_and_no_repr(desk: Desk, caplog: pytest.LogC
 
 def test_times_beyond_the_calendar_are_garbled() -> None:
     late = replace(receipt(1), expires_at=receipt(1).created_at + timedelta(days=365))
-    text = compact(to_text(receipt_to_json(late)))
+    text = compact(to_text(receipt_to_json(late)), ROOM)
     far = text.replace(str(365 * 86400 * 10**6), str(10**18))
     assert far != text
     assert expanded(far) == far

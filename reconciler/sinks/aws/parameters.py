@@ -18,7 +18,7 @@ from reconciler.core.tokens import Unread
 from reconciler.errors import SinkUnread
 from reconciler.sinks.aws.account import CONNECTIONS
 from reconciler.sinks.aws.calls import Service
-from reconciler.sinks.aws.description import MARK, unpack
+from reconciler.sinks.compact import MARK, expanded
 from reconciler.sinks.receipt_text import Found
 from reconciler.sinks.records import NOTHING, Record, Scan
 from reconciler.sinks.rest import Denied
@@ -153,7 +153,7 @@ def _is_ours(key: str, about: Mapping[str, Any]) -> bool:
 
 
 def _record(held: Held, about: Mapping[str, Any]) -> Record:
-    return Record(Found(unpack(about.get("Description", "")), Secret(held.value)), held.stamp)
+    return Record(Found(expanded(about.get("Description", "")), Secret(held.value)), held.stamp)
 
 
 def _held(each: Mapping[str, Any]) -> Held:

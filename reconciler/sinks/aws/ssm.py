@@ -18,12 +18,13 @@ from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.aws.account import Account, identity, tags_of
 from reconciler.sinks.aws.calls import Said, Service
-from reconciler.sinks.aws.description import pack
 from reconciler.sinks.aws.parameters import KEYS, MISSING, REGISTRATIONS, Held, ParameterReader
+from reconciler.sinks.compact import Room, compact
 from reconciler.sinks.conditions import plain
 from reconciler.sinks.records import Changed, Record, RecordSink, Scan
 from reconciler.surroundings import Surroundings
 
+ROOM: Final = Room("AWS's", 1024, ascii=True)
 _EXISTS: Final = "ParameterAlreadyExists"
 _MISFIT: Final = "ParameterPatternMismatchException"
 _IMPOSSIBLE: Final = {"Value": "preflight", "AllowedPattern": "^netbird-tokens$"}
@@ -74,7 +75,7 @@ class ParameterStore:
 
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
         held = self._unchanged(key, stamp) if stamp else None
-        given = {**self._secure, "Description": pack(receipt)}
+        given = {**self._secure, "Description": compact(receipt, ROOM)}
         if held is None and secret is not None:
             if self._make(key, {**given, "Value": plain(secret)}, (_EXISTS,)).code:
                 self._fail_changed(key)

@@ -19,7 +19,7 @@ from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkUnread
 from reconciler.http import Answer, Json
-from reconciler.sinks.gitlab.compact import MARK, expanded
+from reconciler.sinks.compact import MARK, expanded
 from reconciler.sinks.pages import Entry, Page, whole
 from reconciler.sinks.receipt_text import Found
 from reconciler.sinks.records import Record, Scan

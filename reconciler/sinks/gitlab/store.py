@@ -17,8 +17,8 @@ from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.errors import SinkError, SinkRefused, SinkUnsure
 from reconciler.http import Answer, Json
+from reconciler.sinks.compact import Room, compact
 from reconciler.sinks.conditions import plain
-from reconciler.sinks.gitlab.compact import compact
 from reconciler.sinks.gitlab.reader import (
     KEYS,
     REGISTRATION,
@@ -32,6 +32,7 @@ from reconciler.sinks.rest import Rest
 
 _NO_KEY: Final = "!"
 """No variable can have this name, so GitLab refuses it, after it has asked whether we may write at all."""
+ROOM: Final = Room("GitLab's", 255)
 _TAKEN: Final = "has already been taken"
 
 
@@ -106,7 +107,7 @@ class GitlabStore:
             )
 
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
-        body: dict[str, object] = {"description": compact(receipt)}
+        body: dict[str, object] = {"description": compact(receipt, ROOM)}
         if secret is not None:
             is_new = not stamp
             body |= {

@@ -1,4 +1,4 @@
-"""A receipt in the description of a variable, where GitLab has room for 255 characters.
+"""A receipt in a description, where a store has room for some hundred characters.
 
 It is written with the value in one step, so it is worth the trouble: a list in a fixed order, and times as
 numbers. A description looks like
@@ -6,12 +6,14 @@ numbers. A description looks like
     netbird-tokens/1 ["d5dn376d0smdgog0008g","ci-bot","platform","terraform",1764036000123456,7776…,"ab…",0,0]
 
 with the id of each token behind it that was replaced and still alive. What does not fit is refused before
-anything is written: it takes very long names, or half a dozen replaced tokens that are all still alive.
+anything is written: it takes very long names, or many replaced tokens that are all still alive (in GitLab
+half a dozen, in AWS some thirty).
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,13 +29,27 @@ from reconciler.sinks.receipt_text import (
 )
 
 MARK: Final = "netbird-tokens/"
-ROOM: Final = 255
 _HEAD: Final = f"{MARK}1 "
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 
 
-def compact(text: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the descriptions of one store can hold.
+
+    Attributes:
+        whose: To call the store by, as in `GitLab's`.
+        letters: How many characters there is room for.
+        ascii: Whether anything but ASCII is escaped.
+    """
+
+    whose: str
+    letters: int
+    ascii: bool = False
+
+
+def compact(text: str, room: Room) -> str:
     """A receipt as a description. Raises SinkRefused if there is no room for it."""
     receipt = receipt_from_json(from_text(text))
     token, user = receipt.token.id, receipt.token.user
@@ -43,9 +59,9 @@ def compact(text: str) -> str:
     fields: list[object] = [token, user, receipt.set, receipt.name, created, lifetime]
     fields += [receipt.fingerprint, receipt.rotation, flags]
     fields += [ref.id if ref.user == user else [ref.id, ref.user] for ref in receipt.predecessors]
-    description = _HEAD + json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-    if len(description) > ROOM:
-        raise _too_long(receipt, len(description))
+    description = _HEAD + json.dumps(fields, separators=(",", ":"), ensure_ascii=room.ascii)
+    if len(description) > room.letters:
+        raise _too_long(receipt, len(description), room)
     return description
 
 
@@ -93,7 +109,7 @@ def _ref(said: object, user: str) -> TokenRef:
             raise Garbled("it names a token that is none")
 
 
-def _too_long(receipt: Receipt, length: int) -> SinkRefused:
+def _too_long(receipt: Receipt, length: int, room: Room) -> SinkRefused:
     way_out = "shorten the name of the entry or of the set"
     if receipt.predecessors:
         way_out = (
@@ -101,7 +117,7 @@ def _too_long(receipt: Receipt, length: int) -> SinkRefused:
             f" (`netbird-tokens revoke ID`); or {way_out}"
         )
     return SinkRefused(
-        f"the receipt of {receipt.name!r} takes {length} characters, and GitLab's descriptions have"
-        f" room for {ROOM}",
+        f"the receipt of {receipt.name!r} takes {length} characters, and {room.whose} descriptions have"
+        f" room for {room.letters}",
         hint=way_out,
     )
