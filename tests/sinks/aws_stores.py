@@ -161,7 +161,6 @@ KINDS: tuple[type[AwsStore], ...] = (Secrets, Parameters)
 
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[str]:
-    """moto takes seconds to start, so all tests of a process share one."""
     with moto() as url:
         yield url
 

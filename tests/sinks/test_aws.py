@@ -15,8 +15,6 @@ from aws_stores import (
     AwsStore,
     Parameters,
     Secrets,
-    aws_relay,
-    aws_server,
     refusal,
     store_at,
 )
@@ -40,8 +38,6 @@ from reconciler.sinks.records import Changed
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
 from reconciler.testing.store import at_once, stored
-
-__all__ = ["aws_relay", "aws_server"]
 
 
 @pytest.fixture

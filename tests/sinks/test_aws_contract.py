@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
-from aws_stores import AwsStore, Parameters, Secrets, aws_relay, aws_server, store_at
+from aws_stores import AwsStore, Parameters, Secrets, store_at
 from fakes.aws import Signing, client
 from fakes.relay import Relay
 
 from reconciler.testing import SinkContract
-
-__all__ = ["aws_relay", "aws_server"]
 
 REGION_GIVEN = os.environ.get("NETBIRD_TOKENS_TEST_AWS_REGION")
 

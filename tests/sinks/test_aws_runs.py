@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from aws_stores import KINDS, AwsStore, aws_relay, aws_server, refusal, store_at
+from aws_stores import KINDS, AwsStore, refusal, store_at
 from fakes.relay import Relay
 from staging import SECRET, Stage
-
-__all__ = ["aws_relay", "aws_server"]
 
 KEY = "platform/terraform"
 READING = ("Get", "BatchGet", "List", "Describe")
