@@ -206,7 +206,7 @@ def test_the_summary_of_a_step_is_added_to(stage: Stage, monkeypatch: pytest.Mon
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary")
     assert stage.run("plan", "--report", "markdown=summary").code == 0
     comment = Path("comment").read_text("utf-8")
-    assert Path("summary").read_text("utf-8") == f"# theirs\n{comment}{comment}"
+    assert Path("summary").read_text("utf-8") == f"# theirs\n\n{comment}\n{comment}"
 
 
 # --- GitLab ---

@@ -91,7 +91,8 @@ def save(reports: Iterable[Report], renderers: Renderers, style: Style) -> list[
 
 def _save(report: Report, content: str) -> None:
     if report.appends:
-        _append(report.path, harmless(content))
+        apart = "\n" if report.format == "markdown" and _before(report.path) else ""
+        _append(report.path, apart + harmless(content))  # HTML above it ends at a blank line
         return
     if merge := MERGED.get(report.format):
         content = merge(_before(report.path), content)

@@ -85,8 +85,8 @@ def _read_once(text: str) -> Iterator[str]:
     try:
         content = text.encode()
         os.set_blocking(writer, False)
-        written = os.write(writer, content)
-        os.close(writer)
+        with os.fdopen(writer, "wb", buffering=0) as pipe:
+            written = pipe.write(content) or 0
         if written < len(content):
             raise ValueError
         yield f"/dev/fd/{reader}"
