@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ from reconciler.surroundings import Surroundings
 FORMATS = ("raw", "dotenv", "json")
 SHARED = ("dotenv", "json")
 KEY = "KEY"
+SOMEBODY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+"""A public key; who has the other half does not matter."""
 
 
 def secret(number: int = 1) -> Secret:
@@ -55,15 +58,21 @@ REGISTRATION = Registration(
 
 
 class Box:
-    """One sink of each format, and the file in which it keeps KEY."""
+    """One sink of each format, or of `age`, and the file in which it keeps KEY."""
 
     def __init__(self, folder: Path, form: str, *, strict: bool = False) -> None:
         self.form = form
         self.folder = folder / "secrets"
+        if form == "age":
+            self.file = self.folder / f"{KEY}.age"
+            sealed = {"path": "secrets", "program": "age", "recipients": [SOMEBODY]}
+            env = {"PATH": os.environ["PATH"]}
+            self.sink: Sink = sink_type("age").build(sealed, Surroundings(folder, env, allow_http=False))
+            return
         self.place = "secrets" if form == "raw" else f"secrets/all.{form}"
         self.file = self.folder / (KEY if form == "raw" else f"all.{form}")
         options: dict[str, object] = {"format": form, "path": self.place, "strict": strict}
-        self.sink: Sink = sink_type("file").build(options, Surroundings(folder, {}, allow_http=False))
+        self.sink = sink_type("file").build(options, Surroundings(folder, {}, allow_http=False))
 
     def put(self, number: int = 1, key: str = KEY, expect: Version = ABSENT) -> None:
         self.sink.put(key, secret(number), receipt(number), expect)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sealing import PATH, Branch, Key, Tool, git, needed, quick
-from staging import SECRET, Stage
+from staging import SECRET, Stage, command
 from test_exec_contract import COMMANDS, Kept
 
 KEY = "platform/terraform"
@@ -124,11 +123,15 @@ def test_a_program_that_cannot_look_stops_everything(stage: Stage, kept: Kept) -
     assert stage.live() == {}
 
 
-def test_many_tokens_of_one_run_all_get_through(stage: Stage, pushed: Branch) -> None:
+def push_config(stage: Stage, pushed: Branch, *names: str) -> None:
     sink = f"type: age, path: secrets, recipients: [{pushed.tool.key.public}], git: {{push: true}}"
     stage.config(f"sinks:\n  kept: {{{sink}}}\n")
-    names = [f"t{number}" for number in range(12)]
     stage.tokens_file(*(f"{{name: {name}, sinks: [kept]}}" for name in names))
+
+
+def test_many_tokens_of_one_run_all_get_through(stage: Stage, pushed: Branch) -> None:
+    names = [f"t{number}" for number in range(12)]
+    push_config(stage, pushed, *names)
     assert stage.run("apply", "--yes").code == 0
     values = {pushed.value(f"platform/{name}") for name in names}
     assert len(values) == len(names)
@@ -136,14 +139,42 @@ def test_many_tokens_of_one_run_all_get_through(stage: Stage, pushed: Branch) ->
 
 
 def test_a_branch_that_takes_no_push_costs_the_new_token(stage: Stage, pushed: Branch) -> None:
-    public = pushed.tool.key.public
-    sink = f"{{type: age, path: secrets, recipients: [{public}], git: {{push: true}}}}"
-    stage.config(f"sinks:\n  kept: {sink}\n")
-    stage.tokens_file("{name: terraform, sinks: [kept]}")
+    push_config(stage, pushed, "ci")
     stage.run("apply", "--yes")
-    stage.tokens_file("{name: terraform, sinks: [kept]}", "{name: ci, sinks: [kept]}")
+    push_config(stage, pushed, "ci", "terraform")
     with pushed.hooked("pre-receive", "echo 'protected branch' >&2; exit 1"):
         ran = stage.run("apply", "--yes")
     assert ran.code == 8
-    assert set(stage.live()) == {"terraform"}
-    assert os.listdir(stage.folder / ".git" / "refs" / "heads") == ["main"]  # noqa: PTH208 - names are enough
+    assert set(stage.live()) == {"ci"}
+
+
+@pytest.mark.parametrize(("hook", "is_stored"), [("pre-receive", False), ("post-receive", True)])
+def test_a_run_that_dies_in_its_push(
+    stage: Stage, pushed: Branch, hook: str, *, is_stored: bool
+) -> None:
+    push_config(stage, pushed, "ci")
+    stage.run("apply", "--yes")
+    push_config(stage, pushed, "ci", "terraform")
+    pid = stage.folder.parent / "pid"
+    with pushed.hooked(hook, f"kill -9 $(cat {pid})\n[ {hook} = post-receive ]"):
+        run = command(stage, "apply", "--yes")
+        pid.write_text(str(run.pid))
+        run.communicate()
+    assert run.returncode == -9
+    assert (pushed.value(KEY) is not None) == is_stored
+    assert len(stage.live()["terraform"]) == 1
+    assert stage.run("apply", "--yes").code == 0
+    assert SECRET.fullmatch(pushed.value(KEY) or "")
+    assert len(stage.live()["terraform"]) == (1 if is_stored else 2)  # an orphan waits for its overlap
+
+
+def test_of_two_runs_at_once_one_token_stays(stage: Stage, pushed: Branch) -> None:
+    push_config(stage, pushed, "ci")
+    stage.run("apply", "--yes")
+    push_config(stage, pushed, "ci", "terraform")
+    runs = [command(stage, "apply", "--yes") for _ in range(2)]
+    said = [run.communicate()[0] for run in runs]
+    assert {run.returncode for run in runs} <= {0, 8}, said
+    assert 0 in {run.returncode for run in runs}
+    assert len(stage.live()["terraform"]) == 1
+    assert "Nothing to do" in stage.run("apply", "--yes").out
