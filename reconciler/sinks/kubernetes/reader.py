@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from reconciler.core.receipts import SetName
@@ -80,21 +80,23 @@ class SecretReader:
 
     def scan(self, keys: Collection[str]) -> Scan:
         """Every receipt of the namespace, or of the shared Secret, and whatever is at `keys`."""
-        spots = {self.layout.spot(key) for key in keys}
+        wanted: dict[str, set[Spot]] = {}
+        for key in keys:
+            spot = self.layout.spot(key)
+            wanted.setdefault(spot.secret, set()).add(spot)
         if self.layout.shared is not None:
             one = self.held(self.layout.shared)
             found: dict[str, Held | Unread] = {} if one is None else {one.name: one}
         else:
-            found = self._all({spot.secret for spot in spots})
+            found = self._all(wanted)
         records: dict[str, Record | Unread] = {}
         for name, held in found.items():
-            named = {spot for spot in spots if spot.secret == name}
-            if isinstance(held, Held):
-                named |= {Spot(name, each) for each in held.fields}
-            for spot in named:
-                records[self.layout.key(spot)] = (
-                    held if isinstance(held, Unread) else Record(found_at(held, spot))
-                )
+            spots = wanted.get(name, set())
+            if isinstance(held, Unread):
+                records |= {self.layout.key(spot): held for spot in spots}
+                continue
+            for spot in spots.union(Spot(name, each) for each in held.fields):
+                records[self.layout.key(spot)] = Record(found_at(held, spot))
         home = found.get(self.layout.home)
         if isinstance(home, Unread):
             raise SinkUnread(home.why)
@@ -112,7 +114,7 @@ class SecretReader:
             raise self._strange(answer)
         return held
 
-    def _all(self, wanted: set[str]) -> dict[str, Held | Unread]:
+    def _all(self, wanted: Collection[str]) -> dict[str, Held | Unread]:
         """Our Secrets, and those that are wanted, by name."""
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             others = pool.submit(list, self._listed(f"!{LABEL}", _NAMES_ALONE))
@@ -154,31 +156,26 @@ class SecretReader:
         return SinkUnread(error.message, hint="is the server of the kubeconfig Kubernetes?")
 
 
-def _held(fields: object) -> Held | None:
-    match fields:
-        case {
-            "metadata": {
-                "name": str(name),
-                "uid": str(uid),
-                "resourceVersion": str(version),
-                **about,
-            },
-            **rest,
-        }:
-            return Held(
-                name=name,
-                uid=uid,
-                version=version,
-                labels=_texts(about.get("labels")),
-                annotations=_texts(about.get("annotations")),
-                data=_texts(rest.get("data")),
-                immutable=rest.get("immutable") is True,
-            )
-        case _:
-            return None
+def _held(found: object) -> Held | None:
+    """Without a `match`: there may be thousands, and that would copy each of them."""
+    fields = found if isinstance(found, dict) else {}
+    about = _texts(fields.get("metadata"))
+    name, uid, version = (about.get(key) for key in ("name", "uid", "resourceVersion"))
+    if not (isinstance(name, str) and isinstance(uid, str) and isinstance(version, str)):
+        return None
+    return Held(
+        name=name,
+        uid=uid,
+        version=version,
+        labels=_texts(about.get("labels")),
+        annotations=_texts(about.get("annotations")),
+        data=_texts(fields.get("data")),
+        immutable=fields.get("immutable") is True,
+    )
 
 
-def _texts(found: object) -> Mapping[str, str]:
+def _texts(found: object) -> Mapping[str, Any]:
+    """A map of texts, as far as servers go; what must be one is looked at where it counts."""
     return found if isinstance(found, dict) else {}
 
 
