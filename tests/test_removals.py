@@ -106,3 +106,17 @@ def test_an_empty_list_still_stops_a_run_where_tokens_should_be_alive(stage: Sta
         ran = stage.run("apply", "--yes")
         assert (ran.code, stage.writes()) == (5, [])
         assert "lists no token at all" in ran.err
+
+
+def test_a_receipt_waits_for_a_token_that_is_too_young_to_go(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    assert stage.run("apply", "--yes").code == 0
+    stage.pass_time(hours=1)
+    assert stage.run("rotate", "a", "--reason", "x", "--yes").code == 0
+    remove(stage, tombstone=True)
+    ran = stage.run("apply", "--yes", "--allow-revoke", "a")
+    assert ran.code == 0, ran
+    assert (len(stage.live()["a"]), len(stage.secrets())) == (1, 1)
+    stage.pass_time(minutes=16)
+    assert stage.run("apply", "--yes").code == 0
+    assert (stage.live(), stage.secrets()) == ({}, {})

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from edits import USERS, Edit
 from memory import EMPTY, Cell, secret_of
-from story import ADMIN, OTHER, Story, Trouble
+from story import ADMIN, OTHER, Command, Story, Trouble
 from worlds import US
 
 from reconciler.core.receipts import Place, Receipt, TokenRef
@@ -17,14 +17,18 @@ from reconciler.core.tokens import DAY, LiveToken, TokenId
 WAITS = tuple(timedelta(minutes=m) for m in (1, 16, 60)) + tuple(n * DAY for n in (1, 8, 31, 62, 100))
 
 
+APPLY = Command("apply")
+
+
 @dataclass(frozen=True)
 class Runs:
     """Our run, and what befalls it."""
 
     troubles: tuple[Trouble, ...] = ()
+    command: Command = APPLY
 
     def happens(self, story: Story) -> None:
-        story.run(self.troubles)
+        story.run(self.troubles, self.command)
 
 
 @dataclass(frozen=True)

@@ -11,23 +11,25 @@ from datetime import timedelta
 from typing import Any
 
 from boundary import BOT2, MemorySink, Service, lookup_of
-from edits import File
+from edits import USERS, File
 from faults import WRITES, faults
 from memory import START, Cell, Memory, Op, Store, bury, perform, secret_of
 from runs import deploy
 from witness import Witness
 from worlds import BOT, SERVER, US
 
+from reconciler.commands import everyday
 from reconciler.core.changes import Create, Keep, Renew
 from reconciler.core.outcome import Outcome, Status
 from reconciler.core.plan import Plan
 from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
-from reconciler.core.receipts import Place, Receipt, SetName, SinkName, Stored
+from reconciler.core.receipts import Address, Place, Receipt, SetName, SinkName, Stored
 from reconciler.core.secret import Secret
 from reconciler.core.spec import ExpiresIn
+from reconciler.core.subjects import address_of
 from reconciler.core.tokens import DAY, LiveToken, TokenId, UserId
-from reconciler.core.world import World
+from reconciler.core.world import Requests, World
 from reconciler.engine import Engine
 from reconciler.errors import Forbidden, NetbirdTokensError, Unauthenticated, Unavailable
 from reconciler.gather import Sources, gather
@@ -40,6 +42,7 @@ BOOT = LiveToken(TokenId("boot"), US, "bootstrap", ADMIN, START, START + 9999 * 
 """The credential that a person made for the pipeline."""
 
 
+COMMANDS = ("renew", *["rotate"] * 2, *["compromised"] * 3, "removes", "reissues")
 TROUBLES = ("dies", "fails", "is overtaken", "sleeps")
 
 
@@ -63,13 +66,52 @@ class Trouble:
     way: int = 0
 
 
+@dataclass(frozen=True)
+class Command:
+    """What is run, and what it names: `apply`, `renew`, `rotate`, `compromised` (a rotation), or an `apply`
+    with an exception, `removes` or `reissues`.
+    """
+
+    what: str
+    name: str = ""
+
+    def requests(self, story: Story) -> Requests:
+        entry = story.file.entries.get(self.name)
+        wanted = frozenset({entry.address} if entry else ())
+        match self.what:
+            case "rotate" | "compromised":
+                return Requests(rotate=wanted, compromised=self.what == "compromised")
+            case "removes":
+                known = {r.address for _, r in story.receipts() if r.name == self.name}
+                return Requests(allow_revoke=wanted | known | {Address(u, self.name) for u in USERS})
+            case "reissues":
+                return Requests(allow_reissue=wanted)
+            case _:
+                return Requests()
+
+    def part(self, whole: Plan, requests: Requests) -> Plan:
+        """What of the plan it carries out."""
+        match self.what:
+            case "rotate" | "compromised":
+                return everyday._part(whole, lambda change: address_of(change) in requests.rotate)
+            case "renew":
+                due = everyday._DUE
+                return everyday._part(whole.only(whole.effects), lambda change: change.why.reason in due)
+            case _:
+                return whole
+
+
 class Run:
     """One process between its first call and its last: answers its calls, and lets trouble happen."""
 
-    def __init__(self, story: Story, number: int, troubles: tuple[Trouble, ...], credential: TokenId) -> None:
+    def __init__(
+        self, story: Story, number: int, troubles: tuple[Trouble, ...] = (), command: Command | None = None
+    ) -> None:
         self.story = story
         self.number = number
-        self.credential = credential
+        self.command = command or Command("apply")
+        self.requests = self.command.requests(story)
+        self.credential = story.credential()
         self.minted: set[TokenId] = set()
         self.unread: set[UserId | SinkName | Place] = set()
         self.disturbed = False
@@ -205,12 +247,12 @@ class Story:
 
     # What runs do
 
-    def run(self, troubles: tuple[Trouble, ...] = ()) -> Plan | None:
+    def run(self, troubles: tuple[Trouble, ...] = (), command: Command | None = None) -> Plan | None:
         """The product's own run, and what must be true of it as a whole."""
         self.runs += 1
         self.witness.reads(self.file, self.memory)
         self.pass_time(timedelta(seconds=3))
-        run = Run(self, self.runs, troubles, self.credential())
+        run = Run(self, self.runs, troubles, command)
         try:
             return self._run(run)
         except Died:
@@ -224,10 +266,11 @@ class Story:
         except NetbirdTokensError:
             assert run.disturbed, "a run could not even look"
             return None
-        plan = planned(world)
+        plan = planned(replace(world, requests=run.requests))
         self.witness.hears(plan, self.file, run.unread)
         if plan.stops:
             return plan
+        plan = run.command.part(plan, run.requests)
         run.acts()
         clock: Callable[[], float] = lambda: run(Op("clock"))  # noqa: E731
         settle: Callable[[float], None] = lambda _: run(Op("settle", ("",)))  # noqa: E731
@@ -256,7 +299,7 @@ class Story:
 
     def look(self) -> Plan:
         """A plan and no more."""
-        run = Run(self, 0, (), self.credential())
+        run = Run(self, 0)
         sinks = {name: MemorySink(run, name, kind) for name, kind in self.kinds}
         return planned(gather(self.file.wanted(), Sources(Api(run), sinks, SERVER)))
 

@@ -1,6 +1,7 @@
-"""Random histories: people edit the file, runs die, fail, sleep and overtake each other, time passes, others
-make and delete tokens, sinks lose what they held. Every run is the product's own: gather, make_plan, the
-guards and the engine; `witness.py` judges each of its steps, `endings.py` how every history has to end:
+"""Random histories: people edit the file and name exceptions, runs die, fail, sleep and overtake each other,
+time passes, others make and delete tokens, sinks lose what they held. Every run is the product's own: gather,
+make_plan, the guards and the engine; `witness.py` judges each of its steps, `endings.py` how every history
+has to end:
 
 - I1 No place of a wanted entry holds the secret of a token that we revoked.
 - I2 No step of ours locks out whom a place of a wanted entry let in.
@@ -33,8 +34,8 @@ from endings import restless, settle, unsettled
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from memory import POWERS
-from people import DEEDS, WAITS, Commits, Event, Passes, Runs, Somebody
-from story import TROUBLES, Story, Trouble
+from people import APPLY, DEEDS, WAITS, Commits, Event, Passes, Runs, Somebody
+from story import COMMANDS, TROUBLES, Command, Story, Trouble
 
 from reconciler.core.receipts import SinkName
 
@@ -45,8 +46,9 @@ names = st.sampled_from(NAMES)
 acting = st.sampled_from((True, True, True, False))
 troubles = st.builds(Trouble, st.sampled_from(TROUBLES), acting, CALLS, CALLS)
 edits = st.builds(Edit, st.sampled_from(KINDS), names, PICKS)
+commands = st.builds(Command, st.sampled_from(COMMANDS), names)
 events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(Runs, st.lists(troubles, max_size=2).map(tuple)),
+    st.builds(Runs, st.lists(troubles, max_size=2).map(tuple), st.just(APPLY) | commands),
     st.builds(Commits, st.lists(edits, min_size=1, max_size=3).map(tuple)),
     st.builds(Passes, st.sampled_from(range(len(WAITS))), st.booleans()),
     st.builds(Somebody, st.sampled_from(tuple(DEEDS)), names, PICKS),

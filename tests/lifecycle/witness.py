@@ -93,8 +93,10 @@ class Witness:
         current = [receipt for receipt in receipts_in(memory) if receipt.token.id == token.id]
         if any(receipt.set != SET for receipt in current):
             return "which another set holds"
+        allowed = run.requests.allow_revoke
         known = {name for entry in file.entries.values() for name in (entry.name, *entry.previously)}
-        if any(receipt.protect and receipt.name not in known for receipt in current):
+        shielded = [r for r in current if r.protect and r.name not in known]
+        if any(not {r.address, r.token.id} & allowed for r in shielded):
             return "which is protected, and its entry is gone"
         absent = {(s.user, n) for s in file.stones.values() for n in (s.name, s.live_name)}
         if token.id in self.named or (token.user, token.name) in absent:
