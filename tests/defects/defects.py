@@ -39,6 +39,7 @@ EXEC = ("tests/sinks/test_exec.py",)
 SEALED = ("tests/sinks/test_sealed.py",)
 BRANCH = ("tests/sinks/test_branch.py",)
 AWS = ("tests/sinks/test_aws.py",)
+KUBERNETES = ("tests/sinks/test_kubernetes.py",)
 RUNS = ("tests/test_failures.py", "tests/test_promises.py")
 
 DEFECTS = (
@@ -233,4 +234,21 @@ DEFECTS = (
            "return min(days + 1, MAX_DAYS)", "a token outlives its last day", PLANNER),
     Defect("core/timing.py", "due = token.expires_at - before\n", "due = token.expires_at\n",
            "a token is renewed when it has expired", PLANNER),
+    # A cluster
+    Defect("sinks/kubernetes/writer.py", '{"uid": held.uid, "resourceVersion"', '{"resourceVersion"',
+           "a late write brings back a Secret that somebody removed", (*KUBERNETES, "-k", "late_write")),
+    Defect("sinks/kubernetes/writer.py", '            "resourceVersion": held.version,\n', "",
+           "a removal takes what came after the look", (*KUBERNETES, "-k", "late_write")),
+    Defect("sinks/kubernetes/writer.py", "return said.startswith(_STOPPED)", "return True",
+           "a 500 counts as a no, and the token that a Secret may hold is revoked",
+           (*KUBERNETES, "-k", "answer_to_a_write")),
+    Defect("sinks/kubernetes/store.py", "if _record(held, spot).stamp != stamp:", "if held is None and stamp:",
+           "a place that changed since the plan is written over", (*KUBERNETES, "-k", "late_write")),
+    Defect("kubernetes/status.py", "return found == name", "return True",
+           "a 404 about something else is an empty place", (*KUBERNETES, "-k", "another_kind")),
+    Defect("http/client.py", "if not self.has_own_ca:", "if self:",
+           "any public authority may vouch for a private cluster",
+           ("tests/sinks/test_kubernetes_access.py", "-k", "authority_of_the_kubeconfig")),
+    Defect("locks/lease.py", "timedelta(seconds=seconds) < self.now", "timedelta(seconds=seconds) > self.now",
+           "the lock of a run that is at work is taken", ("tests/locks/test_lock_kubernetes.py", "-k", "lasts")),
 )  # fmt: skip

@@ -195,8 +195,8 @@ def test_a_secret_that_is_gone_is_not_made_again_by_a_late_write(site: Site) -> 
 
 def test_a_place_that_keeps_changing_is_given_up(fake: Site) -> None:
     put(fake.sink(), "a", 1)
-    said = b'{"kind": "Status", "status": "Failure", "reason": "Conflict", "message": "modified"}'
-    with fake.relay.troubled(Trouble("PATCH", "/secrets/", (409, said))):
+    trouble = Trouble("PATCH", "/secrets/", (409, said("Conflict", "modified")))
+    with fake.relay.troubled(trouble):
         for act in (lambda s: put(s, "a", 2), lambda s: s.register(REGISTRATION)):
             with pytest.raises(SinkRefused, match="changed meanwhile"):
                 act(fake.sink())
@@ -251,19 +251,24 @@ def test_what_admission_stops_was_not_written_whatever_its_code(fake: Site, code
     assert fake.server.value("a", "token") == plain(1)
 
 
+def said(reason: str, message: str) -> bytes:
+    status = {"kind": "Status", "status": "Failure", "reason": reason, "message": message}
+    return json.dumps(status).encode()
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        ((403, b'{"kind": "Status", "message": "exceeded quota"}'), SinkRefused),
+        ((403, said("", "exceeded quota")), SinkRefused),
         ((404, b"404 page not found"), SinkRefused),
         ((413, b""), SinkRefused),
         ((415, b""), SinkRefused),
-        ((422, b'{"kind": "Status", "reason": "Invalid", "message": "no"}'), SinkRefused),
-        ((429, b'{"kind": "Status", "reason": "TooManyRequests"}'), SinkRefused),
-        ((500, b'{"kind": "Status", "message": "etcdserver: request timed out"}'), SinkUnsure),
-        ((500, b'{"kind": "Status", "message": "he said: failed calling webhook"}'), SinkUnsure),
+        ((422, said("Invalid", "no")), SinkRefused),
+        ((429, said("TooManyRequests", "")), SinkRefused),
+        ((500, said("", "etcdserver: request timed out")), SinkUnsure),
+        ((500, said("", "he said: failed calling webhook")), SinkUnsure),
         ((503, b""), SinkUnsure),
-        ((504, b'{"kind": "Status", "reason": "Timeout"}'), SinkUnsure),
+        ((504, said("Timeout", "")), SinkUnsure),
         ((302, b""), SinkUnsure),
         ("drop", SinkUnsure),
     ],
@@ -291,8 +296,8 @@ def test_a_removal_that_fails_is_no_removal(fake: Site, method: str) -> None:
         put(sink, "a#B", 2)
     with fake.relay.troubled(Trouble(method, "/secrets/")), pytest.raises(SinkUnsure):
         sink.delete("a", receipt(1).token.id)
-    said = b'{"kind": "Status", "status": "Failure", "message": "no", "reason": "Forbidden"}'
-    with fake.relay.troubled(Trouble(method, "/secrets/", (403, said))), pytest.raises(SinkRefused):
+    trouble = Trouble(method, "/secrets/", (403, said("Forbidden", "no")))
+    with fake.relay.troubled(trouble), pytest.raises(SinkRefused):
         sink.delete("a", receipt(1).token.id)
     assert sink.delete("a", receipt(1).token.id)
 
@@ -427,8 +432,8 @@ def test_default_keys_fit() -> None:
 def test_a_token_in_an_answer_is_blacked_out_in_base64_too(fake: Site) -> None:
     put(fake.sink(), "a", 1)
     coded = (fake.server.secret("a") or {})["data"]["token"]
-    said = json.dumps({"kind": "Status", "message": f"no: data.token={coded}, {plain(1)}"}).encode()
-    trouble = Trouble("PATCH", "/secrets/", (422, said))
+    told = said("Invalid", f"no: data.token={coded}, {plain(1)}")
+    trouble = Trouble("PATCH", "/secrets/", (422, told))
     with fake.relay.troubled(trouble), pytest.raises(SinkRefused) as refused:
         put(fake.sink(), "a", 2)
     assert "nbp_***" in refused.value.message
@@ -491,8 +496,8 @@ def test_kubectl_and_we_write_one_secret_and_neither_undoes_the_other(site: Site
     kubectl(*apply, given=applied)
     assert site.server.value(OPERATOR, KEY) == plain(1)
     taken = {**applied, "data": {KEY: "eHh4"}}
-    said = kubectl(*apply, given=taken, code=1)
-    assert f'conflict with "netbird-tokens/{KEY}": .data.{KEY}' in said.replace(" using v1", "")
+    told = kubectl(*apply, given=taken, code=1)
+    assert f'conflict with "netbird-tokens/{KEY}": .data.{KEY}' in told.replace(" using v1", "")
     kubectl(*apply, "--force-conflicts", given=taken)
     assert isinstance(sink.read(KEY), Damaged)
     put(sink, KEY, 2)

@@ -202,6 +202,7 @@ def test_only_the_authority_of_the_kubeconfig_is_trusted(
                                     "certificate-authority-data": None}))  # fmt: skip
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(gate.papers.server))
     works(gate.with_config(cluster={"certificate-authority-data": None}))
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(gate.papers.server))
     other = gate.with_config(cluster={"certificate-authority-data": coded(gate.papers.client)})
     with pytest.raises(SinkUnread, match="certificate"):
         other.inventory([])
