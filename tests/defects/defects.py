@@ -199,7 +199,7 @@ DEFECTS = (
     Defect("sinks/sealed/branch.py", "if self.git.contains(now, tip):", "if now:",
            "a token is revoked that was on a branch which somebody rewrote", BRANCH),
     # AWS
-    Defect("sinks/aws/secretsmanager.py", '"RemoveFromVersionId": away_from,', '"RemoveFromVersionId": self.reader.current(key).version,',
+    Defect("sinks/aws/versions.py", '"RemoveFromVersionId": away_from,', '"RemoveFromVersionId": self.reader.current(key).version,',
            "the second of two runs makes its token current over the first one's", AWS),
     Defect("sinks/aws/secretsmanager.py", '{"SecretId": held.arn,', '{"SecretId": held.arn.rsplit(":", 1)[-1][:-7],',
            "a late removal deletes a secret that somebody made under the same name", AWS),

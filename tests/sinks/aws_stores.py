@@ -19,7 +19,7 @@ from reconciler.sinks import sink_type
 from reconciler.surroundings import Surroundings
 
 WAITS = (
-    "reconciler.sinks.aws.secretsmanager.LAGS",
+    "reconciler.sinks.aws.versions.LAGS",
     "reconciler.sinks.aws.calls.PAUSES",
 )
 

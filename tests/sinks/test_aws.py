@@ -96,6 +96,21 @@ def test_a_secret_without_a_value_is_filled_by_one(secrets: Any) -> None:
     assert secrets.api.describe_secret(SecretId=secrets.name(key))["Description"] == "theirs"
 
 
+@pytest.mark.parametrize("blind", [False, True])
+def test_a_first_value_is_never_called_refused_when_it_may_be_current(secrets: Any, *, blind: bool) -> None:
+    key = secrets.key(1)
+    secrets.api.create_secret(Name=secrets.name(key))
+    bare = (200, b'{"VersionId": "5f1b8d0e-6d53-5c5b-9c7a-0d6f4f3f2a11"}')
+    hidden = refusal("ResourceNotFoundException")
+    with secrets.trouble("PutSecretValue", answer=bare, after=True):
+        if not blind:
+            put(secrets.sink(), key, 1, ABSENT)
+        else:
+            with secrets.trouble("GetSecretValue", answer=hidden), pytest.raises(SinkUnsure):
+                put(secrets.sink(), key, 1, ABSENT)
+    assert secrets.value(key) == plain(1)
+
+
 def test_other_fields_of_a_secret_are_left_alone(secrets: Any) -> None:
     sink, key = secrets.sink(), secrets.key(1)
     put(sink, key, 1)
@@ -127,6 +142,9 @@ def test_a_removal_that_is_cut_short_leaves_no_token_and_no_obstacle(secrets: An
     assert secrets.value(key) is None
     assert isinstance(sink.read(key), Absent)
     assert sink.inventory([]).entries == {}
+    with secrets.trouble("DeleteSecret", answer=denied), pytest.raises(SinkRefused):
+        sink.preflight(key)
+    sink.preflight(key)
     put(sink, key, 2)
     assert secrets.value(key) == plain(2)
 
