@@ -70,6 +70,35 @@ def test_what_falls_due_between_the_review_and_the_apply_voids_nothing(stage: St
     assert "created b" in ran.out
 
 
+@pytest.mark.parametrize("yes", [["--yes"], []])
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_approval_that_got_lost_stops_the_run(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, empty: str, yes: list[str]
+) -> None:
+    """Whichever way it should have come: an empty variable is an output of a job that was not there."""
+    stage.tokens_file("name: a")
+    flag = stage.run("apply", *yes, "--approved-change", empty)
+    monkeypatch.setenv("NETBIRD_TOKENS_APPROVED_CHANGE", empty)
+    variable = stage.run("apply", *yes)
+    for ran in (flag, variable):
+        assert (ran.code, "nothing was approved" in ran.err) == (6, True)
+    assert stage.writes() == []
+
+
+def test_a_part_that_got_lost_is_not_the_whole(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.tokens_file("name: a")
+    stage.run("plan", "--out", "plan.json")
+    monkeypatch.setenv("NETBIRD_TOKENS_SHARD", "")
+    assert stage.run("apply", "plan.json").code == 3
+    assert stage.writes() == []
+
+
+def test_a_plan_file_of_no_name_is_refused(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    assert stage.run("apply", "--yes", "").code == 3
+    assert stage.writes() == []
+
+
 def later(plan: dict[str, Any]) -> None:
     plan["valid_until"] = "2099-01-01T00:00:00Z"
 

@@ -147,6 +147,63 @@ def test_a_commit_that_is_not_there_is_an_error(repository: Stage, ref: str) -> 
     assert not Path("x").exists()
 
 
+@pytest.mark.parametrize("kind", ["blob:none", "tree:0"])
+def test_what_was_not_fetched_is_not_what_was_not_there(repository: Stage, kind: str) -> None:
+    """A partial clone has the commit, but not the file of another one, and nothing is fetched for it."""
+    first = git("rev-parse", "HEAD")
+    repository.tokens_file("name: a", "{name: b, expires_in: 30}", "name: new")
+    commit("second")
+    git("config", "uploadpack.allowFilter", "true")
+    git("clone", "-q", f"--filter={kind}", f"file://{Path.cwd()}", "../partial")
+    os.chdir("../partial")
+    ran = repository.run("plan", "--base", first)
+    assert (ran.code, "cannot be read" in ran.err, "partial clone" in ran.err) == (3, True, True)
+
+
+def test_where_there_is_no_work_tree_it_is_an_error(repository: Stage) -> None:
+    git("clone", "-q", "--bare", ".", "../bare")
+    Path("../bare/tokens.yaml").write_bytes(Path("tokens.yaml").read_bytes())
+    ran = repository.run("plan", "--base", "main", "-f", "../bare/tokens.yaml")
+    assert (ran.code, "bare repository" in ran.err) == (3, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_a_repository_of_another_user_is_not_asked_and_git_says_why(repository: Stage) -> None:
+    os.chown(".", 65534, 65534)
+    os.chown(".git", 65534, 65534)
+    ran = repository.run("plan", "--base", "main")
+    assert (ran.code, "dubious ownership" in ran.err, "safe.directory" in ran.err) == (3, True, True)
+
+
+def test_names_of_any_bytes_and_a_repository_from_the_environment(
+    repository: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")
+    assert caused(planned(repository)) == set()
+    monkeypatch.delenv("GIT_DIR")
+    odd, other = Path(os.fsdecode(b"odd\xff\n")), Path(os.fsdecode(b"../repo\xff\n"))
+    for folder in (odd, other):
+        folder.mkdir()
+        (folder / "tokens.yaml").write_bytes(Path("tokens.yaml").read_bytes())
+    os.chdir(other)
+    git("init", "-q", "-b", "main")
+    for where in (Path(), repository.folder):
+        os.chdir(where)
+        commit("odd names")
+    repository.config(f"sinks: {{local: {{type: file, path: {repository.folder}/secrets}}}}\n")
+    for folder in (Path(), odd, other):
+        document = planned(repository, "-f", str(folder / "tokens.yaml"), "-c", ".netbird-tokens.yaml")
+        assert (document["base"]["found"], caused(document)) == (True, set()), folder
+
+
+def test_in_a_second_work_tree_the_commit_is_that_of_the_repository(repository: Stage) -> None:
+    git("worktree", "add", "-q", "--detach", "../second", "main")
+    config = "sinks: {local: {type: file, path: " + str(repository.folder / "secrets") + "}}\n"
+    os.chdir("../second")
+    Path(".netbird-tokens.yaml").write_text(f"apiVersion: netbird-tokens/v1\nkind: Config\n{config}", "utf-8")
+    assert caused(planned(repository)) == set()
+
+
 def test_outside_of_a_repository_it_is_an_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.tokens_file("name: a")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(stage.folder.parent))

@@ -39,9 +39,9 @@ def plan(out: Path | None, base: str | None, live: Path | None, **values: Any) -
 @options.server
 @options.run_output
 @options.exceptions
-@options.option("--approved-change", metavar="ID",
+@options.option("--approved-change", metavar="ID", narrows=True,
                 help="Carry on only if the file causes this change, and nothing else.")  # fmt: skip
-@options.option("--shard", metavar="I/N",
+@options.option("--shard", metavar="I/N", narrows=True,
                 help="Only this part of PLAN, as in 2/4; auto/4 where the job knows its number.")  # fmt: skip
 @options.yes
 @options.wait
@@ -54,7 +54,7 @@ def apply(saved: Path | None, approved_change: str | None, yes: bool, **values: 
 
     part = values.pop("shard")
     parts, output = options.parts_of(values), options.output_of(values)
-    shard = shards.shard_of(part, parts.env) if part else None
+    shard = shards.shard_of(part, parts.env) if part is not None else None
     consent = everyday.Consent(yes, saved, approved_change, shard)
     return everyday.apply(parts, options.desk(), output, options.asked_of(values), consent)
 

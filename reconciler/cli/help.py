@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 import click
@@ -10,11 +11,23 @@ OWN: Final = "Options"
 
 
 class Option(click.Option):
-    """A flag that belongs to a section of the help text."""
+    """A flag that belongs to a section of the help text.
 
-    def __init__(self, *args: Any, section: str = OWN, **more: Any) -> None:
+    Attributes:
+        narrows: Whether it holds a run to less. Its variable counts where it is empty, too: click takes
+            that for none, so a pipeline whose approval got lost would carry out everything.
+    """
+
+    def __init__(self, *args: Any, section: str = OWN, narrows: bool = False, **more: Any) -> None:
         super().__init__(*args, **more)
         self.section = section
+        self.narrows = narrows
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """What the variable of this flag says."""
+        if self.narrows and os.environ.get(str(self.envvar)) == "":
+            return ""
+        return super().resolve_envvar_value(ctx)
 
 
 class Command(click.Command):

@@ -21,6 +21,11 @@ _AGAIN = "run plan again and have it reviewed"
 
 def check_change(found: Made, approved: str | None) -> None:
     """Raises PlanMismatch unless the file still causes exactly what was approved."""
+    if approved is not None and not approved.strip():
+        raise PlanMismatch(
+            "--approved-change is empty, so nothing was approved",
+            hint="hand on the change id that plan printed, or leave the flag and its variable out",
+        )
     if approved is not None and found.change_id != approved:
         raise PlanMismatch(
             f"the approved change is {approved}, but the file now causes {found.change_id}",

@@ -15,6 +15,10 @@ from reconciler.errors import UsageError
 
 _FILE: Final = "100"
 """How the mode of a plain file begins; a link could lead anywhere."""
+_FETCH: Final = "fetch it first, as in `git fetch origin main`; in CI, fetch the whole history"
+_WHOLE: Final = "it needs a work tree and the whole commit: no bare repository and no partial clone"
+_TRUST: Final = "if you trust it: git config --global --add safe.directory FOLDER"
+_FOLDER: Final = "040000"
 _TIMEOUT: Final = 60.0
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
@@ -37,18 +41,27 @@ def checked_out(ref: str, paths: Sequence[Path]) -> Iterator[Checkout]:
     """These files and folders as `ref` has them, in a folder of their own.
 
     Raises:
-        UsageError: There is no Git, no repository, or no such commit in it.
+        UsageError: There is no Git, no work tree, no such commit, or one that was fetched only in part.
     """
     here = _nearest_folder(paths[0])
     commit = _commit(ref, here)
-    root = Path(_git(here, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
     with tempfile.TemporaryDirectory(prefix="netbird-tokens-") as name:
-        found = []
-        for number, path in enumerate(paths):
-            place = Path(name) / str(number) / path.name
-            if _copied(commit, _inside(root, path), place, root):
-                found.append(place)
-        yield Checkout(commit, tuple(found))
+        try:
+            found = tuple(_copies(commit, _root(here), paths, Path(name)))
+        except _Refused as refused:
+            raise UsageError(f"--base: {ref} cannot be read{refused.said}", hint=_WHOLE) from None
+        yield Checkout(commit, found)
+
+
+def _root(here: Path) -> Path:
+    return Path(os.fsdecode(_git(here, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
+
+
+def _copies(commit: str, root: Path, paths: Sequence[Path], folder: Path) -> Iterator[Path]:
+    for number, path in enumerate(paths):
+        place = folder / str(number) / path.name
+        if _copied(commit, _inside(root, path), place, root):
+            yield place
 
 
 def _commit(ref: str, here: Path) -> str:
@@ -57,9 +70,10 @@ def _commit(ref: str, here: Path) -> str:
             here, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
         )
     except _Refused as refused:
+        strange = "dubious ownership" in refused.said
+        said = "cannot be asked" if strange else f"has no commit {ref!r}"
         raise UsageError(
-            f"--base: this repository has no commit {ref!r}{refused.said}",
-            hint="fetch it first, as in `git fetch origin main`; in CI, fetch the whole history",
+            f"--base: this repository {said}{refused.said}", hint=_TRUST if strange else _FETCH
         ) from None
     return found.decode().strip()
 
@@ -73,30 +87,47 @@ def _inside(root: Path, path: Path) -> str:
 
 
 def _copied(commit: str, inside: str, place: Path, root: Path) -> bool:
-    """Write what the commit has there; whether it has anything."""
-    try:
-        kind = _git(root, "cat-file", "-t", f"{commit}:{inside}").strip()
-    except _Refused:
+    """Write what the commit has there; whether it has anything.
+
+    Trees are asked, which every clone has: an object that was not fetched is not one that is not there.
+    """
+    entries = [_Entry("040000", commit, "")] if not inside else _listed(commit, root, "--", inside)
+    if not any(entry.is_folder or entry.is_file for entry in entries):
         return False
+    (entry,) = entries
     place.parent.mkdir(parents=True, exist_ok=True)
-    if kind == b"tree":
-        place.mkdir(exist_ok=True)
-        for name, blob in _files(_git(root, "ls-tree", "-z", f"{commit}:{inside}")):
-            (place / name).write_bytes(_git(root, "cat-file", "blob", blob))
+    if entry.is_file:
+        place.write_bytes(_git(root, "cat-file", "blob", entry.object))
         return True
-    for _, blob in _files(_git(root, "ls-tree", "-z", commit, "--", inside)):
-        place.write_bytes(_git(root, "cat-file", "blob", blob))
-        return True
-    return False
+    place.mkdir(exist_ok=True)
+    for each in _listed(entry.object, root):
+        if each.is_file:
+            (place / each.name).write_bytes(_git(root, "cat-file", "blob", each.object))
+    return True
 
 
-def _files(listed: bytes) -> Iterator[tuple[str, str]]:
-    """Name and blob of each plain file."""
-    for line in filter(None, listed.split(b"\0")):
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    mode: str
+    object: str
+    name: str
+
+    @property
+    def is_file(self) -> bool:
+        return self.mode.startswith(_FILE)
+
+    @property
+    def is_folder(self) -> bool:
+        return self.mode == _FOLDER
+
+
+def _listed(tree: str, root: Path, *paths: str) -> list[_Entry]:
+    found = []
+    for line in filter(None, _git(root, "ls-tree", "-z", tree, *paths).split(b"\0")):
         facts, _, name = line.partition(b"\t")
-        mode, _, blob = facts.decode().split(" ")
-        if mode.startswith(_FILE):
-            yield os.fsdecode(name), blob
+        mode, _, each = facts.decode().split(" ")
+        found.append(_Entry(mode, each, os.fsdecode(name)))
+    return found
 
 
 class _Refused(Exception):
@@ -121,7 +152,8 @@ def _git(here: Path, *argv: str) -> bytes:
         raise UsageError(f"--base: git {argv[0]} took longer than {_TIMEOUT:.0f} s") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _Refused(f": {said[-1]}" if said else "")
+        fatal = [line for line in said if line.startswith("fatal: ")]  # its advice follows
+        raise _Refused(f": {(fatal or said)[-1]}" if said else "")
     return done.stdout
 
 
