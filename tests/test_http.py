@@ -7,7 +7,8 @@ from requests import PreparedRequest
 
 from reconciler.core.secret import Secret
 from reconciler.errors import UsageError
-from reconciler.http import Address, Answer, Basic, Header, Json, Text, address_of
+from reconciler.http import Address, Answer, Basic, Header, Json, Text, Tls, address_of
+from reconciler.http.client import _Adapter
 
 NAME, EXAMPLE = "the lock URL", "write it like https://x.example/lock"
 
@@ -78,3 +79,11 @@ def test_a_credential_has_no_content_in_its_repr(auth: Basic | Header) -> None:
 )
 def test_what_an_answer_says_of_an_error(content: Json | Text, message: str | None) -> None:
     assert Answer(400, {}, content).message == message
+
+
+def test_a_proxy_is_passed_with_the_same_certificates() -> None:
+    adapter = _Adapter(frozenset({"GET"}), 1, Tls(server_name="api.internal"))
+    behind = adapter.proxy_manager_for("http://proxy.example:3128").connection_pool_kw
+    direct = adapter.poolmanager.connection_pool_kw
+    assert behind["ssl_context"] is direct["ssl_context"]
+    assert behind["server_hostname"] == direct["server_hostname"] == "api.internal"

@@ -133,6 +133,30 @@ def test_a_holder_of_another_kind_is_shown_by_its_id(desk: Desk) -> None:
     desk.change({"holderIdentity": "kube-controller"})
     with pytest.raises(LockHeld, match=r"netbird-tokens: id kube-controller$"):
         desk.lock().take(ME)
+    path = desk.site.server.path(LEASE, "leases")
+    body = {"metadata": {"annotations": {"netbird-tokens/holder": "{"}}}
+    assert desk.site.server.ask("PATCH", path, body, "application/merge-patch+json")[0] == 200
+    with pytest.raises(LockHeld, match=r"netbird-tokens: id kube-controller$"):
+        desk.lock().take(ME)
+
+
+def test_a_lease_that_keeps_changing_is_given_up(desk: Desk) -> None:
+    said = b'{"kind": "Status", "reason": "AlreadyExists"}'
+    with (
+        desk.site.relay.troubled(Trouble("POST", PATH, (409, said))),
+        pytest.raises(LockUnavailable, match="it keeps changing"),
+    ):
+        desk.lock().take(ME)
+    assert desk.lease is None
+
+
+def test_a_time_that_is_none_has_not_passed(tmp_path: Path) -> None:
+    with fake_site(tmp_path) as site:
+        desk = Desk(site, tmp_path)
+        desk.lock(expires_after="1m").take(OTHER)
+        site.fake.leases.objects[site.server.namespace, LEASE]["spec"]["renewTime"] = "soon"
+        with pytest.raises(LockHeld):
+            desk.lock().take(ME)
 
 
 def test_a_lock_that_lasts_is_taken_when_its_time_has_passed(desk: Desk) -> None:

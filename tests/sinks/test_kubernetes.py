@@ -379,6 +379,16 @@ def test_one_secret_that_may_not_be_read_hides_no_other(fake: Site) -> None:
     assert isinstance(found["a"], Stored)
 
 
+def test_where_the_registrations_may_not_be_read_nothing_is_known(fake: Site) -> None:
+    fake.server.write("netbird-tokens.registrations", {"x": "y"}, metadata={
+        "name": "netbird-tokens.registrations", "annotations": {"registration.netbird-tokens/platform": "{}"},
+    })  # fmt: skip
+    fake.fake.users["some"] = ("some", [{"verbs": ["list"], "resources": ["secrets"]}])
+    fake.signs_in_with = "some"
+    with pytest.raises(SinkUnread, match="cannot get resource"):
+        fake.sink().inventory([])
+
+
 def test_the_roles_of_the_example_are_enough(fake: Site) -> None:
     own, *shared = ROLES
     fake.fake.users |= {"own": ("own", own), "shared": ("shared", [*shared[0], *shared[1]])}
