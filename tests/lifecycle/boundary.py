@@ -128,7 +128,7 @@ class MemorySink:
         cell = self.wire(Op("read", (self.name, key)))
         self._claim(Write(receipt, expect).fits(cell))
         if self.kind == "last":
-            self._write("rewrite", key, receipt, cell.value)
+            self._write("rewrite", key, receipt)
         else:
             self._write("note", key, (receipt, cell.stamp))
 

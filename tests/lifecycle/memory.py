@@ -276,11 +276,9 @@ def _amend(memory: Memory, run: int, sink: SinkName, key: str, write: Write) -> 
     return memory.with_cell(sink, key, receipt=write.receipt), True
 
 
-def _rewrite(
-    memory: Memory, run: int, sink: SinkName, key: str, receipt: Receipt, value: TokenId | None
-) -> tuple[Memory, Any]:
-    """The second half of an amend where the last writer wins: back goes what was read, with a new receipt."""
-    return memory.with_cell(sink, key, value=value, receipt=receipt), True
+def _rewrite(memory: Memory, run: int, sink: SinkName, key: str, receipt: Receipt) -> tuple[Memory, Any]:
+    """The second half of an amend where the last writer wins: a receipt alone, whatever is there by now."""
+    return memory.with_cell(sink, key, receipt=receipt), True
 
 
 def _hook(memory: Memory, run: int) -> tuple[Memory, Any]:
