@@ -77,7 +77,11 @@ class SealedStore:
         self.files.write(f".{set_name}{self._ending}", lambda _: f"{text}\n".encode(), "")
 
     def erase(self, key: str, stamp: str) -> None:
-        file, receipt = self._file(key), self.fetch(key).found.receipt
+        file = self._file(key)
+        try:
+            receipt = self.fetch(key).found.receipt
+        except SinkUnread as error:
+            raise SinkRefused(error.message, hint=error.hint) from None
 
         def change(content: Content) -> Content:
             self._check(key, content, stamp)
