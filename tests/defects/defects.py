@@ -242,7 +242,7 @@ DEFECTS = (
     Defect("sinks/kubernetes/writer.py", "return said.startswith(_STOPPED)", "return True",
            "a 500 counts as a no, and the token that a Secret may hold is revoked",
            (*KUBERNETES, "-k", "answer_to_a_write")),
-    Defect("sinks/kubernetes/store.py", "if _record(held, spot).stamp != stamp:", "if held is None and stamp:",
+    Defect("sinks/kubernetes/store.py", "if stamp is not None and _record(held, spot).stamp != stamp:", "if held is None and stamp:",
            "a place that changed since the plan is written over", (*KUBERNETES, "-k", "late_write")),
     Defect("kubernetes/status.py", "return found == name", "return True",
            "a 404 about something else is an empty place", (*KUBERNETES, "-k", "another_kind")),

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -139,12 +140,12 @@ def test_a_shared_secret_stays_when_it_is_empty(site: Site) -> None:
 
 def test_many_keys_of_one_secret_can_be_written_at_once(site: Site) -> None:
     site.sink(secret=OPERATOR).register(REGISTRATION)
-    writes = [
-        partial(put, site.sink(secret=OPERATOR), f"K{number}", number, ABSENT) for number in range(1, 6)
-    ]
-    assert at_once(writes) == [None] * 5  # type: ignore[arg-type]  # partials are callables
-    found = site.sink(secret=OPERATOR).inventory([])
-    assert set(found.entries) == {f"K{number}" for number in range(1, 6)}
+    sink = site.sink(secret=OPERATOR)
+    ours = [partial(put, sink, f"K{number}", number, ABSENT) for number in range(1, 13)]
+    theirs = [partial(put, site.sink(secret=OPERATOR), f"K{number}", number, ABSENT) for number in (13, 14)]
+    assert at_once([*ours, *theirs]) == [None] * 14
+    found = sink.inventory([])
+    assert set(found.entries) == {f"K{number}" for number in range(1, 15)}
     assert all(isinstance(each, Stored) for each in found.entries.values())
 
 
@@ -191,6 +192,20 @@ def test_a_secret_that_is_gone_is_not_made_again_by_a_late_write(site: Site) -> 
     assert site.server.value("a", "token") == "somebody-elses"
     with pytest.raises(SinkRefused, match="changed meanwhile"):
         store.save("a", "{}", secret(1), "a state that was")
+
+
+def test_a_look_that_took_too_long_is_followed_by_no_write(
+    fake: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = fake.sink()
+    assert isinstance(sink, RecordSink)
+    monkeypatch.setattr(sys.modules[SecretStore.__module__], "_PATIENCE", -1.0)
+    with pytest.raises(SinkRefused, match="took too long to look at"):
+        put_blindly(sink)
+    lock = store_of(sink).turns.of("a")
+    with lock, pytest.raises(SinkRefused, match="took too long to look at"):
+        put_blindly(sink)
+    assert fake.writes == []
 
 
 def test_a_place_that_keeps_changing_is_given_up(fake: Site) -> None:

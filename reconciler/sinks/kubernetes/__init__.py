@@ -41,7 +41,7 @@ def build(options: Options, around: Surroundings) -> Sink:
     if layout.shared is not None:
         name = f"{name}/{layout.shared}"
     read = cluster.door(path, _READ, CONNECTIONS)
-    write = cluster.door(path, _WRITE)
+    write = cluster.door(path, _WRITE, CONNECTIONS)
     reader = SecretReader(layout, Rest(name, read, None, _ADVICE))
     writer = SecretWriter(Rest(name, write, None, _ADVICE, declines=declines))
     return RecordSink(SecretStore(name, reader, writer))

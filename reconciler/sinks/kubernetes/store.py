@@ -8,8 +8,11 @@ again.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
 from reconciler.core.keys import KeyRule
@@ -28,6 +31,20 @@ _SAMPLE: Final = ("x" * 40, "x" * 2048)
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 """No object has this uid, so a removal on condition of it is refused."""
 _TRIES: Final = 10
+_PATIENCE: Final = 90.0
+"""Seconds after which no write is begun; with one look before and one request after, below five minutes."""
+
+
+class Turns:
+    """One writer at a time for each Secret of this run: else they would make each other look again."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = Lock()
+        self._locks: dict[str, Lock] = {}
+
+    def of(self, secret: str) -> Lock:
+        with self._one_at_a_time:
+            return self._locks.setdefault(secret, Lock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,7 @@ class SecretStore:
     name: str
     reader: SecretReader
     writer: SecretWriter
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def power(self) -> Power:
@@ -78,36 +96,60 @@ class SecretStore:
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
         spot = self.reader.layout.spot(key)
         new = None if secret is None else _encoded(plain(secret))
-        for _ in range(_TRIES):
-            held = self._unchanged(spot, stamp)
-            if held is None:
-                self.writer.make(spot.secret)
-                continue
+
+        def write(held: Held) -> bool:
             value = held.data.get(spot.field) if new is None else new
             data = {} if value is None else {spot.field: value}
             part = Part(spot.field, {spot.annotation: receipt}, data)
-            if self.writer.apply(held.name, held, part):
-                return
-        raise self._changed(spot)
+            return self.writer.apply(held.name, held, part)
+
+        self._settle(spot, stamp, write, makes=True)
 
     def save_registration(self, set_name: SetName, text: str) -> None:
         spot = Spot(self.reader.layout.home, f"registration.{set_name}")
         part = Part(spot.field, {f"{REGISTRATION}{set_name}": text})
-        for _ in range(_TRIES):
-            held = self._held(spot.secret)
-            if held is None:
-                self.writer.make(spot.secret)
-            elif self.writer.apply(held.name, held, part):
-                return
-        raise self._changed(spot)
+        self._settle(spot, None, lambda held: self.writer.apply(held.name, held, part), makes=True)
 
     def erase(self, key: str, stamp: str) -> None:
         spot = self.reader.layout.spot(key)
-        for _ in range(_TRIES):
-            held = self._unchanged(spot, stamp)
-            if held is None or self._erased(held, spot):
-                return
+        self._settle(spot, stamp, lambda held: self._erased(held, spot), makes=False)
+
+    def _settle(
+        self, spot: Spot, stamp: str | None, write: Callable[[Held], bool], *, makes: bool
+    ) -> None:
+        """Look and write, until nothing changed in between.
+
+        Args:
+            spot: One place.
+            stamp: What it must hold; None: whatever it holds.
+            write: Whether the Secret was still what was looked at.
+            makes: Whether a Secret that is not there is made; else there is nothing to do.
+        """
+        until = time.monotonic() + _PATIENCE
+        with self._turn(spot, until):
+            for _ in range(_TRIES):
+                held = self._held(spot.secret)
+                if stamp is not None and _record(held, spot).stamp != stamp:
+                    raise self._changed(spot)
+                if time.monotonic() > until:
+                    raise self._slow(spot)
+                if held is not None and write(held):
+                    return
+                if held is None:
+                    if not makes:
+                        return
+                    self.writer.make(spot.secret)
         raise self._changed(spot)
+
+    @contextmanager
+    def _turn(self, spot: Spot, until: float) -> Iterator[None]:
+        lock = self.turns.of(spot.secret)
+        if not lock.acquire(timeout=max(until - time.monotonic(), 0)):
+            raise self._slow(spot)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _erased(self, held: Held, spot: Spot) -> bool:
         """Take one place out of a Secret, or the Secret away that holds nothing else."""
@@ -124,18 +166,16 @@ class SecretStore:
         is_own = self.reader.layout.shared is None
         return is_own and (held is None or MADE.items() <= held.labels.items())
 
-    def _unchanged(self, spot: Spot, stamp: str) -> Held | None:
-        held = self._held(spot.secret)
-        if _record(held, spot).stamp != stamp:
-            raise self._changed(spot)
-        return held
-
     def _held(self, name: str) -> Held | None:
         """What is there now. Nothing was written yet, so a failed look is a refusal."""
         try:
             return self.reader.held(name)
         except SinkError as error:
             raise SinkRefused(error.message, hint=error.hint) from None
+
+    def _slow(self, spot: Spot) -> SinkRefused:
+        text = f"{self.name} was not written: the Secret {spot.secret} took too long to look at"
+        return SinkRefused(text, hint="run the same command again")
 
     def _changed(self, spot: Spot) -> Changed:
         place = f"{self.name}:{self.reader.layout.key(spot)}"
