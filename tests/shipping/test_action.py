@@ -140,6 +140,21 @@ def test_every_exit_code_is_that_of_the_step(stage: Stage, wanted: int) -> None:
     assert TABLE[wanted](stage) == wanted
 
 
+def test_nothing_in_the_checkout_runs_while_it_is_installed(tmp_path: Path) -> None:
+    """It may be that of a pull request; and what is installed has no business with the credential."""
+    step = next(step for step in ACTION["runs"]["steps"] if step["name"] == "Install")
+    for name in ("venv.py", "pip.py", "ensurepip.py", "sitecustomize.py"):
+        (tmp_path / name).write_text("open('ran', 'w').close()\n", "utf-8")
+    env = {"PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path / "temp"), "NB_PAT": "x",
+           **step["env"], "SOURCE": str(tmp_path / "nothing"), "EXTRAS": ""}  # fmt: skip
+    argv = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0  # there is nothing to install
+    assert (tmp_path / "temp" / "netbird-tokens" / "bin" / "pip").exists()
+    assert not (tmp_path / "ran").exists()
+    assert env["NB_PAT"] == ""
+
+
 def test_its_outputs_are_those_that_the_command_writes(stage: Stage) -> None:
     stage.tokens_file("name: a")
     code(stage, "plan")

@@ -87,12 +87,35 @@ def test_what_workflows_call_is_there(name: str) -> None:
 def test_workflows_say_what_they_may_and_let_nothing_into_a_shell(name: str) -> None:
     workflow = load(name)
     assert workflow["permissions"]["contents"] == "read"
-    assert workflow["concurrency"]["group"].startswith("netbird-tokens")
     assert "pull_request_target" not in workflow["on"]
+    assert "workflow_call" in workflow["on"]
     for step in steps(workflow):
         assert "${{" not in step.get("run", ""), "an expression in a script is read by the shell"
-    if name != "plan.yml":
-        assert workflow["concurrency"]["cancel-in-progress"] == "false"
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_jobs_that_write_are_alone_and_nobody_waits_for_an_approval(name: str) -> None:
+    workflow = load(name)
+    for job in workflow["jobs"].values():
+        commands = {step.get("with", {}).get("command") for step in job["steps"]}
+        alone = job.get("concurrency", workflow.get("concurrency", {}))
+        if commands & {"apply", "renew"}:
+            assert alone == {"group": "netbird-tokens", "cancel-in-progress": "false"}
+        if job.get("environment") == "netbird-tokens-approval":
+            assert alone == {}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_only_steps_that_need_the_credential_have_it_and_only_where_branches_are_limited(
+    name: str,
+) -> None:
+    workflow = load(name)
+    assert "env" not in workflow
+    for job in workflow["jobs"].values():
+        assert "env" not in job
+        having = [step for step in job["steps"] if "secrets." in str(step)]
+        assert {step.get("uses") for step in having} <= {OURS}
+        assert job.get("environment") == "netbird-tokens" or not having
 
 
 def test_the_workflow_of_pull_requests_has_no_credential() -> None:

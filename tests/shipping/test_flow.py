@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -68,9 +69,12 @@ class Site:
         gh = home / "bin" / "gh"
         gh.write_text(GH.format(python=sys.executable, store=str(self.root / "hub")), "utf-8")
         gh.chmod(0o755)
-        (self.root / "hub" / "artifacts").mkdir(parents=True, exist_ok=True)
+        (self.root / "hub" / "runs").mkdir(parents=True, exist_ok=True)
         known = {"github.token": "t", "github.base_ref": "main", "github.event.pull_request.number": "3",
-                 "github.repository": "acme/infra", "url": self.stage.url, "inputs.count": "3"}  # fmt: skip
+                 "github.repository": "acme/infra", "url": self.stage.url, "inputs.count": "3",
+                 "github.event.pull_request.head.repo.full_name": "acme/infra",
+                 "github.event.repository.default_branch": "main",
+                 "runner.temp": str(home / "temp")}  # fmt: skip
         if trusted:
             known["secrets.NB_PAT"] = self.stage.credential
         return Runner(home / "work", home / "bin", home / "temp", known)
@@ -109,12 +113,20 @@ def apply(site: Site) -> None:
 def schedule(site: Site) -> int:
     runner = site.runner("main", trusted=True)
     done = runner.job("schedule.yml", "renew")
-    for name, folder in runner.artifacts.items():
-        subprocess.run(
-            ["cp", "-r", str(folder), str(site.root / "hub" / "artifacts" / name)], check=True
-        )
+    ran(site, "schedule", runner.artifacts)
     assert "Traceback" not in done.log, done.log
     return done.code
+
+
+def ran(site: Site, event: str, artifacts: dict[str, Path]) -> None:
+    """A run of schedule.yml on a branch called main, as the server keeps it."""
+    runs = site.root / "hub" / "runs"
+    run = runs / str(len(list(runs.iterdir())) + 1)
+    (run / "artifacts").mkdir(parents=True)
+    facts = {"workflow": "schedule.yml", "branch": "main", "event": event}
+    (run / "run.json").write_text(json.dumps(facts), "utf-8")
+    for name, folder in artifacts.items():
+        shutil.copytree(folder, run / "artifacts" / name)
 
 
 def searched(site: Site) -> None:
@@ -177,6 +189,52 @@ def test_a_config_from_a_pull_request_is_not_used(site: Site) -> None:
     assert "| new |" in comments(site.root / "hub")[0]
 
 
+def test_a_fork_cannot_bring_a_snapshot_or_a_comment_of_its_own(site: Site) -> None:
+    """A run of its own schedule.yml from its `main`; files of our names; a comment with our mark."""
+    apply(site)
+    schedule(site)
+    forged = site.root / "forged"
+    forged.mkdir()
+    (forged / "snapshot.json").write_text("{}", "utf-8")
+    ran(site, "pull_request", {"netbird-tokens-snapshot": forged})
+    ran(site, "schedule", {})  # one that failed before it left any
+    site.git("checkout", "-q", "-b", "evil")
+    for name in ("snapshot.json", "plan.md", "live/snapshot.json"):
+        (site.people / name).parent.mkdir(exist_ok=True)
+        (site.people / name).write_text("<!-- netbird-tokens:platform:plan -->\nall is well", "utf-8")
+    (site.people / ".netbird-tokens.yaml").unlink()
+    (site.people / ".netbird-tokens.yaml").mkdir()
+    (site.people / ".netbird-tokens.yaml" / "x").write_text("x", "utf-8")
+    site.commit("name: a", "{name: b, expires_in: 30}", "name: new")
+    site.git("push", "-q", "origin", "evil")
+    planted = {"91": "<!-- netbird-tokens:platform:plan -->\nplanted"}
+    (site.root / "hub" / "comments.json").write_text(json.dumps(planted), "utf-8")
+    done = site.runner("evil", trusted=False).job("plan.yml", "plan")
+    assert done.code == 0, done.log
+    first, ours = comments(site.root / "hub")
+    assert first == planted["91"]
+    assert "| new |" in ours
+
+
+def test_without_a_snapshot_nothing_is_planned_and_nothing_of_the_pull_request_is_posted(
+    site: Site,
+) -> None:
+    site.git("checkout", "-q", "-b", "early")
+    (site.people / "plan.md").write_text("<!-- netbird-tokens:platform:plan -->\nfine", "utf-8")
+    site.commit("name: a")
+    site.git("push", "-q", "origin", "early")
+    done = site.runner("early", trusted=False).job("plan.yml", "plan")
+    assert (done.code, "has left a snapshot" in done.log) == (1, True)
+    assert comments(site.root / "hub") == []
+
+
+def test_an_approval_that_got_lost_on_the_way_applies_nothing(site: Site) -> None:
+    runner = site.runner("main", trusted=True)
+    done = runner.job("apply.yml", "apply", **{"needs.plan.outputs.change_id": ""})
+    assert done.code == 6
+    assert site.stage.writes() == []
+
+
 def test_an_invalid_file_is_told_at_its_line_and_nothing_is_planned(site: Site) -> None:
     apply(site)
     schedule(site)
@@ -215,6 +273,6 @@ def test_parts_of_a_large_change_are_applied_side_by_side(site: Site) -> None:
 
 
 def test_the_workflows_are_what_they_are_said_to_be() -> None:
-    assert set(load("plan.yml")["on"]) == {"pull_request"}
+    assert set(load("plan.yml")["on"]) == {"pull_request", "workflow_call"}
     assert load("apply.yml")["on"]["push"]["branches"] == ["main"]
-    assert set(load("schedule.yml")["on"]) == {"schedule", "workflow_dispatch"}
+    assert set(load("schedule.yml")["on"]) == {"schedule", "workflow_dispatch", "workflow_call"}

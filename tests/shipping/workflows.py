@@ -68,8 +68,9 @@ class Runner:
         job = load(workflow)["jobs"][name]
         done, known = Done(0, {}, "", ""), {**self.context, **more}
         for number, step in enumerate(job["steps"]):
-            condition = step.get("if", "")
-            if done.code and not ("always()" in condition or "!cancelled()" in condition):
+            ident = step.get("id", str(number))
+            known[f"steps.{ident}.outcome"] = "skipped"
+            if not holds(step.get("if", ""), known, failed=bool(done.code)):
                 continue
             env = {
                 k: self.said(v, known)
@@ -78,8 +79,9 @@ class Runner:
             outputs = self.temp / f"outputs-{name}-{number}"
             code = self.step(step, env, known, outputs, done)
             done.code = done.code or code
+            known[f"steps.{ident}.outcome"] = "failure" if code else "success"
             for key, value in _outputs(outputs).items():
-                known[f"steps.{step.get('id', '')}.outputs.{key}"] = value
+                known[f"steps.{ident}.outputs.{key}"] = value
         done.outputs = {k: self.said(v, known) for k, v in job.get("outputs", {}).items()}
         return done
 
@@ -161,6 +163,23 @@ class Runner:
         return _EXPRESSION.sub(lambda found: known[found[1]], str(text))
 
 
+def holds(condition: str, known: dict[str, str], *, failed: bool) -> bool:
+    """Whether a step runs; without a word on the steps before it, only if none has failed."""
+    text = _EXPRESSION.sub(lambda found: found[1], condition)
+    terms = [term.strip() for term in text.split("&&")] if text else []
+    if failed and not {"always()", "!cancelled()"} & set(terms):
+        return False
+    return all(_term(term, known) for term in terms)
+
+
+def _term(term: str, known: dict[str, str]) -> bool:
+    if term in ("always()", "!cancelled()"):
+        return True
+    left, sign, right = re.split(r" (==|!=) ", term)
+    values = [each[1:-1] if each.startswith("'") else known[each] for each in (left, right)]
+    return (values[0] == values[1]) is (sign == "==")
+
+
 def _outputs(file: Path) -> dict[str, str]:
     """What a step wrote for GITHUB_OUTPUT: `name=value`, or `name<<END` and lines."""
     found: dict[str, str] = {}
@@ -176,18 +195,27 @@ def _outputs(file: Path) -> dict[str, str]:
 
 
 GH = """#!{python}
-import json, pathlib, shutil, sys
+import json, os, pathlib, shutil, sys
 
 store = pathlib.Path({store!r})
 argv = sys.argv[1:]
 comments = json.loads((store / "comments.json").read_text()) if (store / "comments.json").exists() else {{}}
 if argv[:2] == ["run", "list"]:
-    print(7)
+    asked = dict(zip(argv[2::2], argv[3::2]))
+    for run in sorted((store / "runs").glob("*"), key=lambda path: -int(path.name)):
+        facts = json.loads((run / "run.json").read_text())
+        if all(asked.get("--" + name, value) == value for name, value in facts.items()):
+            print(run.name)
 elif argv[:2] == ["run", "download"]:
-    shutil.copytree(store / "artifacts" / argv[argv.index("--name") + 1], ".", dirs_exist_ok=True)
+    asked = dict(zip(argv[3::2], argv[4::2]))
+    kept = store / "runs" / argv[2] / "artifacts" / asked["--name"]
+    if not kept.exists():
+        sys.exit("no valid artifacts found to download")
+    shutil.copytree(kept, asked.get("--dir", "."))
 elif argv[0] == "api" and "--jq" in argv:
-    mark = argv[argv.index("--jq") + 1].split('startswith("')[1].split('")')[0]
-    print("\\n".join(key for key, body in comments.items() if body.startswith(mark)))
+    bot = '"github-actions[bot]"' in argv[argv.index("--jq") + 1]
+    print("\\n".join(key for key, body in comments.items()
+                     if body.startswith(os.environ["MARK"]) and not (bot and key.startswith("9"))))
 elif argv[0] == "api":
     path = next(each for each in argv[1:] if each.startswith("repos/"))
     body = pathlib.Path(argv[argv.index("--field") + 1].removeprefix("body=@")).read_text()
@@ -197,7 +225,7 @@ elif argv[0] == "api":
 else:
     sys.exit(f"gh: {{argv}}")
 """
-"""A stand-in for `gh`: runs, artifacts and comments are files."""
+"""A stand-in for `gh`: runs, artifacts and comments are files; the number of a stranger's comment begins with 9."""
 
 
 def comments(temp: Path) -> list[str]:
