@@ -225,7 +225,7 @@ elif argv[0] == "api":
 else:
     sys.exit(f"gh: {{argv}}")
 """
-"""A stand-in for `gh`: runs, artifacts and comments are files; the number of a stranger's comment begins with 9."""
+"""A stand-in for `gh`: runs, artifacts and comments are files; numbers of strangers' comments begin with 9."""
 
 
 def comments(temp: Path) -> list[str]:
