@@ -225,7 +225,7 @@ elif argv[0] == "api":
 else:
     sys.exit(f"gh: {{argv}}")
 """
-"""A stand-in for `gh`: runs, artifacts and comments are files; numbers of strangers' comments begin with 9."""
+"""A stand-in for `gh`: runs, artifacts and comments are files; a stranger's comment has a number like 91."""
 
 
 def comments(temp: Path) -> list[str]:
