@@ -479,6 +479,18 @@ def test_hostile_names_cannot_leave_an_annotation(hostile: Stage) -> None:
     assert not SECRET.search(ran.err)
 
 
+def test_github_reads_what_was_said(stage: Stage) -> None:
+    """Signs of its own rules come back as what they were, in messages and in properties."""
+    odd = "a%0Ab%25,c::d"
+    Path(f"{odd}.yaml").write_text(f"apiVersion: netbird-tokens/v1\nkind: TokenSet\nx: '{odd}'\n", "utf-8")
+    for found in annotations(stage, "validate", "-f", f"{odd}.yaml"):
+        assert found.properties["file"] == f"{odd}.yaml"
+    stage.tokens_file(f"name: '{odd}'")
+    stage.emulator.faults.add(Fault(Answer(422, "no"), "POST", path="*/tokens"))
+    (failed,) = annotations(stage, "apply", "--yes")
+    assert failed.message.startswith(f"{odd}: ")
+
+
 def test_a_plan_of_five_thousand_changes_fits_a_comment(stage: Stage) -> None:
     specs = [spec(f"n|{n} @all <b>", places=(place(f"n{n}"),)) for n in range(2500)]
     gone = [token(f"g{n}", f"gone|{n}") for n in range(2500)]

@@ -79,11 +79,21 @@ def test_letters_that_the_terminal_does_not_have_are_no_error(stage: Stage) -> N
     assert rb"platform  \u2192  http" in done.stdout
 
 
-@pytest.mark.parametrize("name", sorted(app.commands))
-def test_help_is_in_sections_and_ends_with_an_example(stage: Stage, name: str) -> None:
-    command = app.commands[name]
+def leaves() -> list[tuple[str, ...]]:
+    """Every command as it is typed; of a group each of its own."""
+    groups = {name: each for name, each in app.commands.items() if isinstance(each, click.Group)}
+    inner = [(name, each) for name, group in groups.items() for each in group.commands]
+    return sorted([*inner, *((name,) for name in app.commands.keys() - groups.keys())])
+
+
+@pytest.mark.parametrize("argv", leaves(), ids=" ".join)
+def test_help_is_in_sections_and_ends_with_an_example(stage: Stage, argv: tuple[str, ...]) -> None:
+    command: click.Command = app
+    for name in argv:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]
     assert isinstance(command, Command)
-    text = stage.run(name, "--help").out
+    text = stage.run(*argv, "--help").out
     titles = [line[:-1] for line in text.splitlines() if line.endswith(":") and line[0] != " "]
     assert titles[0] == "Options"
     assert titles[-1] == "Example"

@@ -21,6 +21,7 @@ SCHEMAS: Final = (
     "snapshot",
     "events",
     "audit",
+    "notice",
 )
 
 

@@ -39,6 +39,7 @@ EXEC = ("tests/sinks/test_exec.py",)
 SEALED = ("tests/sinks/test_sealed.py",)
 BRANCH = ("tests/sinks/test_branch.py",)
 AWS = ("tests/sinks/test_aws.py",)
+FORMATS = ("tests/test_formats.py",)
 KUBERNETES = ("tests/sinks/test_kubernetes.py",)
 RUNS = ("tests/test_failures.py", "tests/test_promises.py")
 
@@ -251,4 +252,19 @@ DEFECTS = (
            ("tests/sinks/test_kubernetes_access.py", "-k", "authority_of_the_kubeconfig")),
     Defect("locks/lease.py", "timedelta(seconds=seconds) < self.now", "timedelta(seconds=seconds) > self.now",
            "the lock of a run that is at work is taken", ("tests/locks/test_lock_kubernetes.py", "-k", "lasts")),
+    # What leaves a run
+    Defect("reports/escape.py", 'replace("%", "%25").replace("\\r", "%0D")', 'replace("\\r", "%0D")',
+           "a name says to GitHub what we never said", (*FORMATS, "-k", "reads_what_was_said")),
+    Defect("reports/prometheus.py", "and not is_complete)", "and is_complete)",
+           "the alarm for a token falls silent when its user cannot be read", (*FORMATS, "-k", "could_not_see")),
+    Defect("commands/reporting.py", "        found = record.report(refused(error))\n", "        raise\n",
+           "a comment shows yesterday's plan, and it is approved", (*FORMATS, "-k", "what_failed")),
+    Defect("engine.py", "            self._begin(effect)\n", "",
+           "a token is revoked and no log says by whom", ("tests/test_audit.py", "-k", "fills_up or killed")),
+    Defect("commands/audit.py", "fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed", "pass",
+           "a line that was cut off takes the next one with it", ("tests/test_audit.py", "-k", "several")),
+    Defect("reports/notice.py", "run_url if _LINK.fullmatch(run_url) else", "run_url if run_url else",
+           "a job's variable calls everybody in a channel", ("tests/test_notify.py", "-k", "slack")),
+    Defect("commands/notify.py", "return trouble\n        if is_whole", "pass\n        if is_whole",
+           "drift that nobody was told of counts as told", ("tests/test_notify.py", "-k", "not_taken")),
 )  # fmt: skip
