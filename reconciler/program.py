@@ -127,8 +127,9 @@ class Program:
         try:
             yield child
         finally:
-            _kill(child, signal.SIGKILL)
-            child.wait()
+            if child.poll() is None:  # an interrupt; else its number may be another's by now
+                _kill(child, signal.SIGKILL)
+                child.wait()
 
 
 class _Talk:

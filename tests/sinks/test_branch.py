@@ -218,6 +218,15 @@ def test_a_branch_that_is_not_there_is_not_empty(branch: Branch) -> None:
         sink.preflight(KEY)
 
 
+def test_a_branch_whose_name_only_ends_alike_is_another(branch: Branch) -> None:
+    git("-C", branch.remote, "update-ref", "refs/heads/old/refs/heads/main", "main")
+    branch.others_write("news", "1")
+    put(branch.sink(), KEY, 1)
+    assert (branch.value(KEY), branch.shown("news")) == (plain(1), "1")
+    with pytest.raises(SinkUnread, match="there is no branch"):
+        branch.sink(branch="refs/heads/main").inventory([])
+
+
 def test_a_remote_that_lets_nobody_push_fails_the_preflight(branch: Branch) -> None:
     receiving(branch, "echo 'no entry' >&2; exit 1")
     with pytest.raises(SinkRefused, match="cannot push to origin main"):

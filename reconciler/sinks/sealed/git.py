@@ -184,13 +184,14 @@ class Git:
 
     def _asked(self) -> str:
         listed = self._run(["ls-remote", self.remote, self.ref], network=True)
-        oid, _, ref = listed.decode(errors="replace").strip().partition("\t")
-        if ref != self.ref:
-            raise GitFailed(
-                f"there is no branch {self}",
-                hint="make it with a first commit, or mend `git` in the config",
-            )
-        return oid
+        for line in listed.decode(errors="replace").splitlines():
+            oid, _, ref = line.partition("\t")
+            if ref == self.ref:  # others may end like it
+                return oid
+        raise GitFailed(
+            f"there is no branch {self}",
+            hint="make it with a first commit, or mend `git` in the config",
+        )
 
     def _has(self, oid: str) -> bool:
         return self._ended(["cat-file", "-e", f"{oid}^{{commit}}"], b"").status == 0
