@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from clusters import fake_site
 from fakes.github import Github
 from fakes.gitlab import Gitlab
 from fakes.relay import Relay, Trouble
@@ -26,11 +28,12 @@ from reconciler.testing import plain, put, receipt
 
 @dataclass
 class Place:
-    """A sink behind a relay; `value`: what a job gets under a key."""
+    """A sink behind a relay; `value`: what a job gets under a key; `key`: one that the sink takes."""
 
     relay: Relay
     sink: Callable[[], Sink]
     value: Callable[[str], str | None]
+    key: Callable[[str], str] = str
 
 
 @contextmanager
@@ -48,6 +51,20 @@ def on_gitlab(*, hidden: bool) -> Iterator[Place]:
         whole = {**options, "hidden": hidden, "url": relay.url}
         sink = partial(built, "gitlab", whole, {"GITLAB_TOKEN": gitlab.token()})
         yield Place(relay, sink, partial(gitlab.read, "projects/acme%2Finfra"))
+
+
+@contextmanager
+def on_kubernetes(*, shared: str | None) -> Iterator[Place]:
+    options = {"secret": shared} if shared else {}
+    with TemporaryDirectory() as home, fake_site(Path(home), **options) as site:
+
+        def own(name: str) -> str:
+            return name.lower().replace("_", "-")
+
+        def value(key: str) -> str | None:
+            return site.server.value(shared or key, key if shared else "token")
+
+        yield Place(site.relay, site.sink, value, str if shared else own)
 
 
 def built(kind: str, options: Options, env: dict[str, str]) -> Sink:
@@ -72,6 +89,8 @@ PLACES = {
     "github": on_github,
     "gitlab": partial(on_gitlab, hidden=False),
     "hidden": partial(on_gitlab, hidden=True),
+    "kubernetes": partial(on_kubernetes, shared=None),
+    "shared": partial(on_kubernetes, shared="netbird-mgmt-api-key"),
 }
 
 
@@ -81,12 +100,12 @@ def test_whatever_is_left_tells_the_truth_and_heals(
     place: str, monkeypatch: pytest.MonkeyPatch, *, after: bool
 ) -> None:
     hasty = partial(Rest, pace=Pace(sleep=lambda _seconds: None))
-    for kind in ("github", "gitlab"):
+    for kind in ("github", "gitlab", "kubernetes"):
         monkeypatch.setattr(f"reconciler.sinks.{kind}.Rest", hasty)
     with PLACES[place]() as there:
         for what, wanted in ((renew, plain(2)), (amend, plain(1)), (remove, None)):
             for skip in count():
-                key = f"{what.__name__.upper()}_{skip}"
+                key = there.key(f"{what.__name__.upper()}_{skip}")
                 put(there.sink(), key, 1)
                 with there.relay.troubled(Trouble("", "", after=after, skip=skip)):
                     told = outcome(what, there.sink(), key)
