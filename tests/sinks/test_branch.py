@@ -207,6 +207,16 @@ def test_a_lost_push_to_a_branch_that_somebody_rewrote_is_unsure(branch: Branch)
         put(branch.sink(), KEY, 1)
 
 
+def test_where_others_push_all_the_time_a_run_gives_up_and_has_written_nothing(branch: Branch) -> None:
+    branch.others_write("news", "1")
+    theirs = "git -C others commit --quiet --allow-empty -m more"
+    push = "git -C others push --quiet origin HEAD:main"
+    receiving(branch, f'{theirs}\n{push}\nexec git-receive-pack "$1"')
+    with pytest.raises(SinkRefused, match="others push to origin main all the time"):
+        put(branch.sink(), KEY, 1)
+    assert branch.value(KEY) is None
+
+
 # --- what is refused before anything is pushed -------------------------------------------------------
 
 
@@ -271,6 +281,17 @@ def test_a_link_in_the_place_of_a_file_is_somebody_else_s(branch: Branch) -> Non
     assert isinstance(held, Damaged)
     assert held.receipt is None
     assert branch.sink().inventory([KEY]).at(KEY) == held
+
+
+def test_a_branch_is_known_by_its_remote_and_name_however_they_are_written(branch: Branch) -> None:
+    around = Surroundings(branch.ours, ENV, allow_http=False)
+
+    def store(path: str, **more: object) -> tuple[str, ...]:
+        git_options = {"git": {"push": True, **more}} if more.pop("git", True) else {}
+        return sink_type("age").store({"path": path, **git_options}, around)
+
+    assert store("secrets") == store("./x/../secrets", remote="origin", branch="main")
+    assert len({store("secrets"), store("secrets", branch="b"), store("s"), store("secrets", git=False)}) == 4
 
 
 def test_a_credential_in_the_url_of_a_remote_is_not_shown(branch: Branch) -> None:

@@ -137,6 +137,15 @@ def test_our_credential_is_for_no_program(tmp_path: Path, name: str) -> None:
         sink_type("exec").build({"command": ["x"], "env": [name]}, around)
 
 
+def test_a_program_with_the_same_words_and_params_is_the_same_store(tmp_path: Path) -> None:
+    def store(*command: str, **params: str) -> tuple[str, ...]:
+        options = {"command": list(command), "params": params}
+        return sink_type("exec").store(options, Surroundings(tmp_path, {}, allow_http=False))
+
+    assert store("./a", x="1") == store("b/../a", x="1")
+    assert len({store("./a"), store("a"), store("./a", "b"), store("./a", x="1"), store("./a", x="2")}) == 5
+
+
 def test_what_it_can_do_it_must_say(kept: Kept) -> None:
     said = kept.home / "capabilities"
     said.write_text("[7]")
