@@ -168,6 +168,43 @@ def test_gitlab_jobs_that_write_are_alone_and_not_cancelled() -> None:
         assert jobs[name]["script"][-1].startswith("exec ")
 
 
+DEFAULT_BRANCH = "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"
+
+
+def test_gitlab_jobs_with_a_credential_are_those_of_the_default_branch() -> None:
+    _, jobs = yaml.safe_load_all(
+        (EXAMPLES / "gitlab/templates/netbird-tokens.yml").read_text("utf-8")
+    )
+    trusted = {name for name in jobs if name[0] != "." and name != "netbird-tokens-plan"}
+    assert len(trusted) == 4
+    for name in trusted:
+        assert all(DEFAULT_BRANCH in rule["if"] for rule in jobs[name]["rules"]), name
+    parts = yaml.safe_load((EXAMPLES / "gitlab/sharded.gitlab-ci.yml").read_text("utf-8"))
+    assert all(DEFAULT_BRANCH in rule["if"] for rule in parts["workflow"]["rules"])
+
+
+def test_the_snapshot_is_in_every_pipeline_that_could_be_the_latest_one() -> None:
+    """GitLab looks for artifacts of a branch in its latest successful pipeline, and in no older one."""
+    text = (EXAMPLES / "gitlab/templates/netbird-tokens.yml").read_text("utf-8")
+    (job,) = re.findall(r"/raw/snapshot\.json\?job=([\w-]+)", text)
+    _, jobs = yaml.safe_load_all(text)
+    sources = {name: str(jobs[name]["rules"]) for name in jobs if "rules" in jobs[name]}
+    for source in ("push", "schedule"):
+        assert any(source in rules for name, rules in sources.items() if name != job)
+        assert source in sources[job]
+
+
+def test_what_gitlab_keeps_is_written_where_it_looks() -> None:
+    """`directory` is another folder; paths of artifacts count from that of the project."""
+    _, jobs = yaml.safe_load_all(
+        (EXAMPLES / "gitlab/templates/netbird-tokens.yml").read_text("utf-8")
+    )
+    for job in jobs.values():
+        kept = job.get("artifacts", {})
+        for path in [*kept.get("paths", []), *kept.get("reports", {}).values()]:
+            assert f"$CI_PROJECT_DIR/{path}" in "\n".join(job["script"]), path
+
+
 def test_a_merge_request_gets_the_config_of_its_target() -> None:
     text = (EXAMPLES / "gitlab/templates/netbird-tokens.yml").read_text("utf-8")
     assert text.index("git checkout --quiet FETCH_HEAD -- .netbird-tokens.yaml") < text.index(
@@ -317,6 +354,19 @@ def test_what_the_units_call_is_there(name: str) -> None:
     parses(shlex.split(line))
     for numbers in re.findall(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE):
         assert RETRIED.isdisjoint(map(int, numbers.split()))
+
+
+def test_the_units_are_one_user_that_stays_and_their_reports_can_be_read() -> None:
+    """Secrets of a file sink belong to whoever renews them; the folder of a DynamicUser is behind a link."""
+    texts = {name: (EXAMPLES / "systemd" / name).read_text("utf-8") for name in UNITS}
+    services = {name: text for name, text in texts.items() if name.endswith(".service")}
+    assert {re.findall("^User=(.*)$", text, re.MULTILINE)[0] for text in services.values()} == {
+        "netbird-tokens"
+    }
+    for text in services.values():
+        assert "\nDynamicUser=" not in text
+        umask = re.findall("^UMask=(.*)$", text, re.MULTILINE)
+        assert umask == (["0022"] if "prometheus=" in text else ["0077"])
 
 
 # The image

@@ -201,7 +201,9 @@ def test_a_fork_cannot_bring_a_snapshot_or_a_comment_of_its_own(site: Site) -> N
     site.git("checkout", "-q", "-b", "evil")
     for name in ("snapshot.json", "plan.md", "live/snapshot.json"):
         (site.people / name).parent.mkdir(exist_ok=True)
-        (site.people / name).write_text("<!-- netbird-tokens:platform:plan -->\nall is well", "utf-8")
+        (site.people / name).write_text(
+            "<!-- netbird-tokens:platform:plan -->\nall is well", "utf-8"
+        )
     (site.people / ".netbird-tokens.yaml").unlink()
     (site.people / ".netbird-tokens.yaml").mkdir()
     (site.people / ".netbird-tokens.yaml" / "x").write_text("x", "utf-8")
