@@ -74,7 +74,7 @@ def vault(folder: Path) -> None:
 
 
 def kubernetes(folder: Path) -> None:
-    """Two pages of 500, one after the other, and a list of the names of others beside them."""
+    """A list of the names of others, then two pages of 500 of ours, one after the other."""
     secrets = [
         {
             "metadata": {

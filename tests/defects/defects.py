@@ -245,6 +245,8 @@ DEFECTS = (
            (*KUBERNETES, "-k", "answer_to_a_write")),
     Defect("sinks/kubernetes/store.py", "if stamp is not None and _record(held, spot).stamp != stamp:", "if held is None and stamp:",
            "a place that changed since the plan is written over", (*KUBERNETES, "-k", "late_write")),
+    Defect("sinks/kubernetes/reader.py", "if each.is_ours or each.name in wanted", "if each.name in wanted",
+           "a receipt whose label somebody took off is overlooked", (*KUBERNETES, "-k", "our_label")),
     Defect("kubernetes/status.py", "return found == name", "return True",
            "a 404 about something else is an empty place", (*KUBERNETES, "-k", "another_kind")),
     Defect("http/client.py", "if not self.has_own_ca:", "if self:",

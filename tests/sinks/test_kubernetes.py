@@ -394,14 +394,31 @@ def test_one_secret_that_may_not_be_read_hides_no_other(fake: Site) -> None:
     assert isinstance(found["a"], Stored)
 
 
-def test_where_the_registrations_may_not_be_read_nothing_is_known(fake: Site) -> None:
-    fake.server.write("netbird-tokens.registrations", {"x": "y"}, metadata={
-        "name": "netbird-tokens.registrations", "annotations": {"registration.netbird-tokens/platform": "{}"},
-    })  # fmt: skip
+@pytest.mark.parametrize("note", ["registration.netbird-tokens/platform", "receipt.netbird-tokens/token"])
+def test_where_something_of_ours_may_not_be_read_nothing_is_known(fake: Site, note: str) -> None:
+    about = {"name": "closed", "annotations": {note: "{}"}}
+    fake.server.write("closed", {"x": "y"}, metadata=about)
     fake.fake.users["some"] = ("some", [{"verbs": ["list"], "resources": ["secrets"]}])
     fake.signs_in_with = "some"
     with pytest.raises(SinkUnread, match="cannot get resource"):
         fake.sink().inventory([])
+
+
+def test_a_secret_that_gets_its_label_between_two_lists_is_not_overlooked(
+    fake: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(fake.sink(), "a", 1)
+    held = fake.fake.secrets.objects[fake.server.namespace, "a"]["metadata"]
+    labels = held.pop("labels")
+    passed_on = fake.relay.passed_on
+
+    def labelled_behind_it(method: str, path: str, *rest: Any) -> Any:
+        answer = passed_on(method, path, *rest)
+        held["labels"] = labels
+        return answer
+
+    monkeypatch.setattr(fake.relay, "passed_on", labelled_behind_it)
+    assert isinstance(fake.sink().inventory([]).at("a"), Stored)
 
 
 def test_the_roles_of_the_example_are_enough(fake: Site) -> None:

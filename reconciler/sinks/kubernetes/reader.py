@@ -98,9 +98,7 @@ class SecretReader:
             for spot in spots.union(Spot(name, each) for each in held.fields):
                 records[self.layout.key(spot)] = Record(found_at(held, spot))
         home = found.get(self.layout.home)
-        if isinstance(home, Unread):
-            raise SinkUnread(home.why)
-        return Scan(records, {} if home is None else dict(_registrations(home)))
+        return Scan(records, dict(_registrations(home)) if isinstance(home, Held) else {})
 
     def held(self, name: str) -> Held | None:
         """One Secret as it is now; None if the server says that it is not there."""
@@ -115,18 +113,25 @@ class SecretReader:
         return held
 
     def _all(self, wanted: Collection[str]) -> dict[str, Held | Unread]:
-        """Our Secrets, and those that are wanted, by name."""
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            others = pool.submit(list, self._listed(f"!{LABEL}", _NAMES_ALONE))
-            ours = {held.name: held for held in self._listed(LABEL, {})}
-            more = [each.name for each in others.result() if each.is_ours or each.name in wanted]
-            looked = dict(zip(more, pool.map(self._looked_at, more), strict=True))
-        return {**{n: h for n, h in looked.items() if h is not None}, **ours}
+        """Our Secrets, and those that are wanted, by name.
 
-    def _looked_at(self, name: str) -> Held | Unread | None:
+        Others come first: a Secret that gets its label in between is in both lists, not in neither.
+        """
+        others = list(self._listed(f"!{LABEL}", _NAMES_ALONE))
+        ours = {held.name: held for held in self._listed(LABEL, {})}
+        more = [each for each in others if each.is_ours or each.name in wanted]
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            looked = zip(more, pool.map(self._looked_at, more), strict=True)
+            found = {each.name: held for each, held in looked if held is not None}
+        return found | ours
+
+    def _looked_at(self, listed: Held) -> Held | Unread | None:
+        """Whole. What has a receipt and may not be read makes all of it unread: nobody knows its keys."""
         try:
-            return self.held(name)
+            return self.held(listed.name)
         except Denied as error:
+            if listed.is_ours:
+                raise
             return Unread(error.message)
 
     def _listed(self, selector: str, headers: Mapping[str, str]) -> Iterator[Held]:
