@@ -1,4 +1,4 @@
-"""The manifests at work: volumes as the kubelet lays them out, with the rights of their roles and no others."""
+"""The manifests at work: volumes as the kubelet lays them out, the rights of their roles and no others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fakes.kubernetes import Kubernetes, Rules
@@ -79,7 +79,7 @@ def test_what_runs_in_the_cluster_has_all_it_needs(
 class Discovery(BaseHTTPRequestHandler):
     """What kubectl asks before it reads a manifest: the kinds that there are."""
 
-    kinds = {
+    kinds: ClassVar = {
         "v1": ["Namespace", "ServiceAccount", "ConfigMap"],
         "batch/v1": ["CronJob", "Job"],
         "rbac.authorization.k8s.io/v1": ["Role", "RoleBinding"],
