@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
@@ -50,14 +51,15 @@ def cluster_of(options: Mapping[str, object], around: Surroundings) -> Cluster:
 
 
 def _kubeconfigs(options: Mapping[str, object], around: Surroundings) -> list[Path]:
-    """The file of the config, else those of KUBECONFIG, else the usual one if it is there."""
+    """The file of the config, else those of KUBECONFIG, else the usual one if we can read it."""
     if "kubeconfig" in options:
         return [around.base / Path(str(options["kubeconfig"])).expanduser()]
     named = [Path(each) for each in around.env.get("KUBECONFIG", "").split(":") if each]
     if named:
-        return [each for each in named if each.exists()] or named[:1]
-    usual = Path(around.env.get("HOME", "~")).expanduser() / ".kube" / "config"
-    return [usual] if usual.exists() else []
+        return [each for each in named if os.access(each, os.F_OK)] or named[:1]
+    home = around.env.get("HOME")
+    usual = Path(home or "") / ".kube" / "config"
+    return [usual] if home and os.access(usual, os.R_OK) else []
 
 
 def _of_kubeconfig(
