@@ -177,6 +177,20 @@ def test_a_log_that_fills_up_stops_what_has_not_begun(logged: Stage) -> None:
     assert [json.loads(line)["type"] for line in rest] == ["run_began", "began", "ended", "run_ended"]
 
 
+def test_what_is_done_stays_done_though_its_second_line_is_lost(logged: Stage) -> None:
+    logged.tokens_file("name: a")
+    logged.run("apply", "--yes")
+    written = Path("audit.ndjson").read_text("utf-8").splitlines()
+    room = len(written[0]) + max(len(line) for line in written if '"began"' in line) + 100
+    logged.tokens_file("name: a", "name: b")
+    Path("audit.ndjson").write_text(f"{'x' * (4096 - room)}\n", "utf-8")
+    ran = piped(logged, 'ulimit -f 8; "$@"', "apply", "--yes", "--report", "json=r.json")
+    assert ran.returncode == json.loads(Path("r.json").read_text("utf-8"))["exit"]["code"] == 1
+    assert "error: the audit log" in ran.stderr
+    assert "Applied: 1 done." in ran.stdout
+    assert sorted(logged.live()) == ["a", "b"]
+
+
 def test_a_killed_run_leaves_what_it_began(logged: Stage) -> None:
     logged.tokens_file(*(f"name: t{n}" for n in range(20)))
     slow = Delay(0.3)

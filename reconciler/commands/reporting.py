@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.commands.notify import said
@@ -125,8 +125,9 @@ def _report(record: Record, ending: Ending) -> ExitCode:
     streams = [report for report in output.reports if is_stream(report.path)]
     files = [report for report in output.reports if report not in streams]
     lost = _unlogged(record, ending.code)
+    ending = _with(lost, ending)
     lost += save(files, _shown(record, record.report(ending)), output.style)
-    ending = replace(ending, code=ending.code or (ExitCode.ERROR if lost else ExitCode.OK))
+    ending = _with(lost, ending)
     found = record.report(ending)
     shown = _shown(record, found)
     if not output.is_text:
@@ -136,6 +137,11 @@ def _report(record: Record, ending: Ending) -> ExitCode:
         desk.show(f"\n{last}")
     lost += save(streams, shown, output.style)
     return complain(desk, lost + _finish(record, found), ending.code)
+
+
+def _with(lost: Sequence[Unwritten], ending: Ending) -> Ending:
+    """What was lost counts where all else went well."""
+    return replace(ending, code=ending.code or (ExitCode.ERROR if lost else ExitCode.OK))
 
 
 def _unlogged(record: Record, code: ExitCode) -> list[Unwritten]:
