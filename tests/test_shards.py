@@ -165,6 +165,55 @@ def test_the_report_of_all_is_as_bad_as_the_worst(many: Stage) -> None:
     assert (ran.code, json.loads(ran.out)["exit"]["code"]) == (8, 8)
 
 
+def parted(stage: Stage) -> list[str]:
+    """A report of each part."""
+    saved(stage)
+    names = []
+    for number, part in enumerate(matrix(stage, 3)):
+        names.append(f"part-{number}.json")
+        assert stage.run("apply", "plan.json", "--shard", part, "--report", f"json={names[-1]}").code == 0
+    assert len(names) > 1
+    return names
+
+
+def test_a_part_without_a_report_is_missed(many: Stage) -> None:
+    """What could not be looked at is not nothing: its job may have died with half of its work done."""
+    first, *others = parted(many)
+    check(json.loads(Path(first).read_text("utf-8")), "report.v1")
+    assert many.run("report", "merge", first, *others).code == 0
+    ran = many.run("report", "merge", *others)
+    assert (ran.code, "no report of 1/3" in ran.out) == (1, True)
+    merged = json.loads(many.run("report", "merge", *others, "--format", "json").out)
+    check(merged, "report.v1")
+    assert merged["plan"]["complete"] is False
+    assert {"what": "part 1/3", "why": "there is no report of it"} in merged["plan"]["errors"]
+    assert "1/3" in many.run("report", "merge", *others, "--format", "markdown").out
+
+
+def test_a_part_that_could_not_begin_is_known_all_the_same(many: Stage) -> None:
+    first, *others = parted(many)
+    plan = json.loads(Path("plan.json").read_text("utf-8"))
+    Path("plan.json").write_text(json.dumps({**plan, "set": "other"}), "utf-8")
+    assert many.run("apply", "plan.json", "--shard", "1/3", "--report", f"json={first}").code == 6
+    Path("plan.json").write_text("{}", "utf-8")
+    assert many.run("apply", "plan.json", "--shard", "1/3", "--report", f"json={first}").code == 6
+    ran = many.run("report", "merge", first, *others)
+    assert (ran.code, "not a plan" in ran.out) == (6, True)
+
+
+def test_reports_that_would_count_twice_are_refused(many: Stage) -> None:
+    first, *others = parted(many)
+    ran = many.run("report", "merge", first, first, *others)
+    assert (ran.code, "twice" in ran.err) == (3, True)
+    many.run("apply", "--yes", "--report", "json=whole.json")
+    ran = many.run("report", "merge", first, "whole.json")
+    assert (ran.code, "whole run" in ran.err) == (3, True)
+    other = json.loads(Path(first).read_text("utf-8"))
+    other["part"]["shard"] = "2/2"
+    Path("other.json").write_text(json.dumps(other), "utf-8")
+    assert many.run("report", "merge", first, "other.json").code == 3
+
+
 def test_reports_of_different_runs_are_not_made_one(many: Stage) -> None:
     saved(many)
     many.run("apply", "plan.json", "--report", "json=one.json")

@@ -19,6 +19,7 @@ from reconciler.commands.progress import waiting
 from reconciler.commands.record import Record
 from reconciler.commands.reporting import Look, recorded, viewed
 from reconciler.commands.run import carry_out
+from reconciler.commands.shards import part_of
 from reconciler.commands.view import view
 from reconciler.core.changes import Change, Create, Register, Renew
 from reconciler.core.plan import Plan
@@ -129,8 +130,8 @@ def apply(parts: Parts, desk: Desk, output: Output, asked: Asked, consent: Conse
         return approval.narrowed(whole, consent.saved, consent.shard)
 
     given = consent.yes or consent.saved is not None or consent.change_id is not None
-    alone = consent.shard is None
-    return _act(parts, desk, output, asked, Choice("apply", chosen, asks=not given, alone=alone))
+    choice = Choice("apply", chosen, asks=not given, saved=consent.saved, shard=consent.shard)
+    return _act(parts, desk, output, asked, choice)
 
 
 def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
@@ -162,12 +163,13 @@ def _part(whole: Plan, wanted: Callable[[Change], bool]) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which part of the plan a command carries out, whether it asks first, and whether it takes the lock."""
+    """Which part of the plan a command carries out, and whether it asks first; a shard takes no lock."""
 
     command: str
     of: Callable[[Plan, Requests], Plan]
     asks: bool
-    alone: bool = True
+    saved: Path | None = None
+    shard: Shard | None = None
 
 
 def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice) -> ExitCode:
@@ -177,7 +179,10 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
         record.notifier = notifier(parts)
         record.trail = trail(parts, choice.command)
         warn(parts, record)
-        lock = parts.lock(choice.command, desk.note) if choice.alone else no_lock()
+        if choice.saved and choice.shard:
+            record.part = {"shard": str(choice.shard), "working": []}
+            record.part = part_of(choice.saved, choice.shard)
+        lock = no_lock() if choice.shard else parts.lock(choice.command, desk.note)
         with lock as let_go, parts.writer() as api:
             with waiting(desk, "reading tokens and sinks"):
                 asked_at = awake_or_not()

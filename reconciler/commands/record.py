@@ -21,7 +21,7 @@ from reconciler.errors import Shown
 from reconciler.reports import document, events, json
 from reconciler.reports.document import Plan as PlanDocument
 from reconciler.reports.ending import Problem as ProblemDocument
-from reconciler.reports.ending import Report
+from reconciler.reports.ending import Part, Report
 from reconciler.reports.json import Ending
 from reconciler.reports.lines import WRITING
 from reconciler.source.problems import Problem, first
@@ -44,6 +44,7 @@ class Record:
         warnings: What the files should have otherwise.
         notifier: Whom to tell of it; None where the config names nobody, or this only shows.
         trail: What goes into the audit log; None for a command that only looks.
+        part: Of a saved plan; None: all of it is meant.
         clock: This machine's.
     """
 
@@ -58,6 +59,7 @@ class Record:
     warnings: tuple[Shown, ...] = ()
     notifier: Notifier | None = None
     trail: Trail | None = None
+    part: Part | None = None
     clock: Callable[[], datetime] = _utc
     _shown: tuple[Plan, document.Plan] | None = None
 
@@ -118,7 +120,8 @@ class Record:
         plan = self.document(self.plan) if self.plan else None
         problems = (*located(self.warnings), *ending.problems)
         ending = replace(ending, problems=problems, set=self.set)
-        return json.report_document(self.command, plan, self.results(), ending)
+        found = json.report_document(self.command, plan, self.results(), ending)
+        return {**found, "part": self.part} if self.part else found
 
 
 def located(problems: Iterable[Shown]) -> Iterator[ProblemDocument]:

@@ -17,7 +17,7 @@ from reconciler.commands.renderings import of_run
 from reconciler.core.shards import Shard, number_of
 from reconciler.errors import ExitCode, UsageError
 from reconciler.reports.document import Plan
-from reconciler.reports.ending import Report
+from reconciler.reports.ending import Part, Report
 from reconciler.reports.lines import EFFECTS
 from reconciler.reports.merge import Mismatch, merged
 from reconciler.source.schema import tolerant
@@ -59,6 +59,14 @@ def shards(desk: Desk, path: Path, count: int, *, as_json: bool) -> ExitCode:
         for part in parts:
             desk.show(f"{part['shard']}  {part['changes']} changes")
     return ExitCode.OK
+
+
+def part_of(path: Path, shard: Shard) -> Part:
+    """What the report of a part says of it. Raises as `saved.read`."""
+    working = [
+        str(Shard(index, shard.count)) for index in sorted(_work(saved.read(path), shard.count))
+    ]
+    return {"shard": str(shard), "working": working}
 
 
 def _work(plan: Plan, count: int) -> Counter[int]:

@@ -62,6 +62,18 @@ class Exit(TypedDict):
     next: str
 
 
+class Part(TypedDict):
+    """Which part of a saved plan a run was for.
+
+    Attributes:
+        shard: As in `2/4`.
+        working: The parts that have anything to do; empty where the plan could not be read.
+    """
+
+    shard: str
+    working: list[str]
+
+
 class Report(TypedDict):
     """`schemas/report.v1.schema.json`: what became of a run.
 
@@ -86,3 +98,4 @@ class Report(TypedDict):
     summary: dict[str, int]
     results: list[Result]
     plan: Plan | None
+    part: NotRequired[Part]

@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.errors import ExitCode
 from reconciler.reports.document import Change, Plan
-from reconciler.reports.ending import Report
+from reconciler.reports.ending import Part, Report, Stopped
 from reconciler.reports.exits import EXITS
 
 _WORST: Final = (
@@ -36,15 +36,18 @@ def merged(reports: Sequence[Report]) -> Report:
     """One report of all results; whatever any part could not see or do, the whole did not.
 
     Raises:
-        Mismatch: They are of different commands, sets, accounts or versions of the format.
+        Mismatch: They are of different commands, sets, accounts or versions of the format; or not of
+            one part each.
     """
     first = reports[0]
     for other in reports[1:]:
         _check(first, other)
+    missing = _missing([report.get("part") for report in reports])
     codes = {ExitCode(report["exit"]["code"]) for report in reports}
+    codes |= {ExitCode.ERROR} if missing else set()
     code = next(each for each in _WORST if each in codes)
     said = EXITS[code]
-    return {
+    whole: Report = {
         **first,
         "set": next((found for r in reports if (found := r.get("set", ""))), ""),
         "exit": {
@@ -53,14 +56,41 @@ def merged(reports: Sequence[Report]) -> Report:
             "retry": said.retry,
             "next": said.next,
         },
-        "stopped": next((r["stopped"] for r in reports if r["stopped"]), None),
+        "stopped": next((r["stopped"] for r in reports if r["stopped"]), _unknown(missing)),
         "interrupted": any(report["interrupted"] for report in reports),
         "summary": {
             status: sum(report["summary"].get(status, 0) for report in reports)
             for status in first["summary"]
         },
         "results": [result for report in reports for result in report["results"]],
-        "plan": _plan([report["plan"] for report in reports if report["plan"]]),
+        "plan": _plan([report["plan"] for report in reports if report["plan"]], missing),
+    }
+    whole.pop("part", None)
+    return whole
+
+
+def _missing(parts: Sequence[Part | None]) -> list[str]:
+    """The parts that had something to do, and left no report. Raises Mismatch."""
+    known = [part["shard"] for part in parts if part]
+    if len(known) < len(parts) > 1:
+        raise Mismatch("one is of a whole run, not of a part (`apply PLAN --shard I/N`)")
+    for shard in known:
+        if known.count(shard) > 1:
+            raise Mismatch(f"part {shard} is here twice; leave out the report of its earlier run")
+        if shard.partition("/")[2] != known[0].partition("/")[2]:
+            raise Mismatch(f"part {known[0]} here and part {shard} there")
+    working = dict.fromkeys(each for part in parts if part for each in part["working"])
+    return [shard for shard in working if shard not in known]
+
+
+def _unknown(missing: Sequence[str]) -> Stopped | None:
+    if not missing:
+        return None
+    return {
+        "kind": "missing-part",
+        "message": f"there is no report of {' and '.join(missing)}: what was done there is not known",
+        "hint": "look at that job, and run plan; whatever it left undone, the next apply does",
+        "problems": [],
     }
 
 
@@ -81,7 +111,7 @@ def _whose(report: Report) -> tuple[str, str, str] | None:
     return plan["set"], plan["target"]["management_url"], plan["target"]["principal"]
 
 
-def _plan(plans: Sequence[Plan]) -> Plan | None:
+def _plan(plans: Sequence[Plan], missing: Sequence[str]) -> Plan | None:
     """Every change that some part saw, once. Ids are those of the first part: no part has the whole's."""
     if not plans:
         return None
@@ -90,10 +120,12 @@ def _plan(plans: Sequence[Plan]) -> Plan | None:
         for change in plan["changes"]:
             changes.setdefault(_key(change), change)
     gaps = {(gap["what"], gap["why"]): gap for plan in plans for gap in plan["errors"]}
+    for shard in missing:
+        gaps[shard, ""] = {"what": f"part {shard}", "why": "there is no report of it"}
     counted = [change["action"] for change in changes.values()]
     return {
         **plans[0],
-        "complete": all(plan["complete"] for plan in plans),
+        "complete": all(plan["complete"] for plan in plans) and not missing,
         "errors": list(gaps.values()),
         "summary": {action: counted.count(action) for action in plans[0]["summary"]},
         "changes": list(changes.values()),
