@@ -20,8 +20,8 @@ from reconciler.core.subjects import action_of, name_of, user_of
 from reconciler.errors import Shown
 from reconciler.reports import document, events, json
 from reconciler.reports.document import Plan as PlanDocument
-from reconciler.reports.ending import Problem as ProblemDocument
 from reconciler.reports.ending import Part, Report
+from reconciler.reports.ending import Problem as ProblemDocument
 from reconciler.reports.json import Ending
 from reconciler.reports.lines import WRITING
 from reconciler.source.problems import Problem, first
