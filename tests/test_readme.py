@@ -48,7 +48,9 @@ def test_the_example_in_every_help_text_runs(
     if name == "rotate":
         stage.run("apply", "--yes")
     if name == "report":
-        stage.run("apply", "--yes", "--report", "json=one.json", "--report", "json=two.json")
+        stage.run("plan", "--out", "plan.json")
+        for part, file in (("1/2", "one"), ("2/2", "two")):
+            stage.run("apply", "plan.json", "--shard", part, "--report", f"json={file}.json")
     line = app.commands[name].example.removeprefix("source <(").removesuffix(")").split(" > ")[0]
     argv = shlex.split(line)[1:] + (["--yes"] if name == "rotate" else [])
     asks_or_misses = {"apply": 3, "revoke": 3, "drift": 2, "plan": 2}
