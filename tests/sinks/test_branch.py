@@ -243,6 +243,13 @@ def test_a_remote_that_lets_nobody_push_fails_the_preflight(branch: Branch) -> N
         branch.sink().preflight(KEY)
 
 
+def test_a_push_that_comes_first_says_nothing_against_the_next(branch: Branch) -> None:
+    branch.others_write("news", "1")
+    push = "git -C others push --quiet origin HEAD:main"
+    receiving(branch, f'git -C others commit --quiet --allow-empty -m x\n{push}\nexec git-receive-pack "$1"')
+    branch.sink().preflight(KEY)
+
+
 def test_a_folder_outside_of_the_repository_is_named(branch: Branch) -> None:
     sink = sink_type("age").build(
         {**branch.options(), "path": "../elsewhere"}, Surroundings(branch.ours, ENV, allow_http=False)

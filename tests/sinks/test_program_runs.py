@@ -132,7 +132,8 @@ def push_config(stage: Stage, pushed: Branch, *names: str) -> None:
 def test_many_tokens_of_one_run_all_get_through(stage: Stage, pushed: Branch) -> None:
     names = [f"t{number}" for number in range(12)]
     push_config(stage, pushed, *names)
-    assert stage.run("apply", "--yes").code == 0
+    ran = stage.run("apply", "--yes")
+    assert ran.code == 0, ran.out + ran.err
     values = {pushed.value(f"platform/{name}") for name in names}
     assert len(values) == len(names)
     assert all(SECRET.fullmatch(value or "") for value in values)

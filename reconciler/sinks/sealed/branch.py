@@ -72,7 +72,7 @@ class BranchFiles:
             tip = self.git.tip()
             self.git.content(tip, path)
             pushed, why = self.git.try_push(tip)
-        if pushed is not Pushed.DONE:
+        if pushed is Pushed.UNKNOWN:
             raise SinkRefused(f"cannot push to {self.git}: {why}", hint=_REJECTED)
 
     def write(self, file: str, change: Change, tag: str) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
+from threading import Lock
 from typing import Final, Self
 
 from reconciler.errors import SinkUnread
@@ -34,6 +35,8 @@ _ENV: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": 
 _AUTHOR: Final = re.compile(r"(.*\S)\s*<(.*)>")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@]*@")
 _LOOKS: Final = 3
+_FETCHING: Final = Lock()
+"""Threads of one process take turns: what one of them brings, the others need not."""
 
 
 class GitFailed(SinkUnread):
@@ -93,9 +96,9 @@ class Git:
         """
         for _ in range(_LOOKS):
             tip = self._asked()
-            if self._has(tip):
-                return tip
-            self._fetch()
+            with _FETCHING:
+                if not self._has(tip):
+                    self._fetch()
             if self._has(tip):
                 return tip
         raise GitFailed(f"{self} moves faster than it can be fetched", hint="run again")
@@ -158,7 +161,7 @@ class Git:
         return self._push(commit, tip)
 
     def try_push(self, tip: str) -> tuple[Pushed, str]:
-        """As `push`, with nothing to push: the remote has only to let us in."""
+        """As `push`, with nothing to push: whatever is answered, the remote has let us in."""
         return self._push(tip, tip, "--dry-run")
 
     def _push(self, commit: str, tip: str, *more: str) -> tuple[Pushed, str]:
