@@ -14,7 +14,8 @@ RUN python -m venv /opt/netbird-tokens \
 FROM python:3.13-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* \
+ && git config --system --add safe.directory /work
 COPY --from=build /opt/netbird-tokens /opt/netbird-tokens
 ENV PATH=/opt/netbird-tokens/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532

@@ -54,6 +54,7 @@ def test_the_classes_that_were_named_decide_the_exit_code(moved: Stage, classes:
 
 
 def test_a_class_that_there_is_not_is_a_usage_error(moved: Stage) -> None:
+    assert moved.run("drift", "--fail-on", " , ").code == 3  # an alarm that never rings is a mistake
     ran = moved.run("drift", "--fail-on", "orphans")
     assert (ran.code, "did you mean 'orphan'?" in ran.err) == (3, True)
 

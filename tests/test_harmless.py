@@ -67,6 +67,32 @@ def test_runs_and_their_reports(hostile: Stage, form: str) -> None:
         assert "<img" not in ran.out
 
 
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
+def test_a_snapshot_that_somebody_has_edited(stage: Stage, form: str, evil: str) -> None:
+    stage.tokens_file("name: a", "name: b")
+    stage.run("apply", "--yes")
+    stage.run("snapshot", "--out", "snapshot.json")
+    found = json.loads(Path("snapshot.json").read_text("utf-8"))
+    found["target"]["management_url"] = evil
+    (mine,) = [user for user in found["users"] if user["id"] == stage.bot]
+    mine["name"] = mine["role"] = evil
+    found["live"][stage.bot]["tokens"][0].update(name=evil, created_by=evil, id=evil)
+    found["sinks"][evil] = {"unread": evil}
+    found["sinks"]["local"]["entries"]["platform/a"] = {"damaged": evil}
+    found["sinks"]["local"]["entries"][evil] = {"unread": evil}
+    found["sinks"]["local"]["registrations"][0].update(server=evil, principal=evil)
+    found["set"] = evil
+    Path("snapshot.json").write_text(json.dumps(found), "utf-8")
+    kinds = ["junit", "gitlab", "gitlab-codequality", "github-output", "events", "prometheus"]
+    reports = [word for kind in kinds for word in ("--report", f"{kind}={kind}")]
+    ran = stage.run("plan", "-v", "--live", "snapshot.json", "--format", form, *reports)
+    assert ran.code in (1, 3, 5)
+    written = [Path(kind).read_text("utf-8") for kind in kinds if Path(kind).exists()]
+    for text in (ran.out, ran.err, *written):
+        is_harmless(text)
+
+
 def test_a_registration_that_somebody_else_wrote(stage: Stage) -> None:
     stage.tokens_file("name: a")
     stage.run("apply", "--yes")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from staging import SECRET, Stage
 from test_documents import check
 
@@ -120,6 +123,34 @@ def test_it_fits_its_schema_and_holds_nothing_that_helps_a_thief(taken: Stage) -
     assert not SECRET.search(text)
     for receipt in Path("secrets/platform").glob(".*.json"):
         assert json.loads(receipt.read_text("utf-8"))["fingerprint"] not in text
+
+
+def test_a_plan_from_it_needs_no_sign_in_of_any_sink_and_runs_no_program(
+    taken: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every sink there is, as in the examples: none is built, so nothing of its surroundings is asked for."""
+    for name in set(os.environ) - {"PATH"}:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    for file in sorted((Path(__file__).parents[1] / "examples" / "sinks").glob("*.yaml")):
+        shutil.copy(file, ".netbird-tokens.yaml")
+        first = next(iter(yaml.safe_load(file.read_text("utf-8"))["sinks"]))
+        taken.tokens_file(f"{{name: a, sinks: [{first}]}}")
+        ran = taken.run("plan", "--live", "snapshot.json")
+        unseen = f"sink {first}: the snapshot does not show it" in ran.out
+        assert (ran.code, unseen) == (1, first != "local"), (file.name, ran)
+
+
+def test_one_of_another_server_or_set_is_planned_from_and_told(taken: Stage) -> None:
+    taken.config("management_url: https://other.example.com\n")
+    ran = taken.run("plan", "--live", "snapshot.json")
+    assert "https://other.example.com" in ran.err
+    assert f"a snapshot of {taken.url}" in ran.err
+    taken.config(f"management_url: {taken.url}/\n")
+    assert "other" not in taken.run("plan", "--live", "snapshot.json").err
+    document = json.loads(Path("snapshot.json").read_text("utf-8"))
+    Path("snapshot.json").write_text(json.dumps({**document, "set": "mine", "format_version": "1.99", "new": 1}))
+    assert "of the set 'mine'" in taken.run("plan", "--live", "snapshot.json").err
 
 
 def test_people_are_not_named_in_it(taken: Stage) -> None:

@@ -38,7 +38,7 @@ class Endpoint:
     allow_http: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", _normal(self.url, allow_http=self.allow_http))
+        object.__setattr__(self, "url", server_of(self.url, allow_http=self.allow_http))
         if not self.credential.is_well_formed():
             # A certain 401 (netbird-api.md §4); what else it may be is no business of the server's.
             raise Unauthenticated(
@@ -55,7 +55,8 @@ class Endpoint:
         return is_loopback(self.host)
 
 
-def _normal(url: str, *, allow_http: bool) -> str:
+def server_of(url: str, *, allow_http: bool) -> str:
+    """The address as we write it, however it was written. Raises UsageError as an `Endpoint` does."""
     address = address_of(url, _NAME, _EXAMPLE, allow_http=allow_http)
     prefix = address.path.rstrip("/").removesuffix("/api").rstrip("/")
     if not _PATH.fullmatch(prefix):

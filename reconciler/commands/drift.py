@@ -49,6 +49,8 @@ def classes(written: str) -> tuple[DriftClass, ...]:
             hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
             raise UsageError(f"--fail-on: {word!r} is no class of drift", hint=hint)
         found.append(DriftClass(word))
+    if not found:
+        raise UsageError("--fail-on names no class, so nothing would be told", hint="leave it out")
     return tuple(found)
 
 

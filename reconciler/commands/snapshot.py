@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
@@ -65,8 +66,16 @@ def snapshot(parts: Parts, desk: Desk, out: Path | None) -> ExitCode:
     return ExitCode.ERROR
 
 
-def read(path: Path, wanted: TokenSet) -> World:
-    """The whole look in a file; `core.aim.aimed` makes of it what a set needs.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A look in a file, and the set that it was made for; `core.aim.aimed` makes of it what another needs."""
+
+    world: World
+    set: str
+
+
+def read(path: Path, wanted: TokenSet) -> Past:
+    """The whole look in a file.
 
     Raises:
         UsageError: The file cannot be read, or is no snapshot.
@@ -74,7 +83,7 @@ def read(path: Path, wanted: TokenSet) -> World:
     found = _document(path)
     target = found["target"]
     try:
-        return World(
+        world = World(
             wanted=wanted,
             server=target["management_url"],
             principal=UserId(target["principal"]),
@@ -86,6 +95,7 @@ def read(path: Path, wanted: TokenSet) -> World:
         )
     except ValueError:
         raise _no_snapshot(path) from None
+    return Past(world, found["set"])
 
 
 def _document(path: Path) -> Snapshot:

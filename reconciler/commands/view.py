@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.api.endpoint import server_of
 from reconciler.commands.desk import Desk
 from reconciler.commands.progress import waiting
 from reconciler.commands.snapshot import read
@@ -18,6 +19,7 @@ from reconciler.core.world import World
 from reconciler.errors import InputError
 from reconciler.gather import Beyond
 from reconciler.reports.ages import ago
+from reconciler.reports.escape import terminal
 from reconciler.source.build import load_set
 from reconciler.source.git import checked_out
 from reconciler.wiring import Parts
@@ -83,10 +85,26 @@ def _live(parts: Parts, desk: Desk, before: _Before | None) -> World:
 
 
 def _offline(parts: Parts, desk: Desk, path: Path) -> World:
-    found = read(path, parts.loaded.token_set)
+    past = read(path, parts.loaded.token_set)
+    found = past.world
     unseen = Unread("the snapshot does not show it")
     sinks = {name: found.sinks.get(name, unseen) for name in (*parts.config.sinks, *found.sinks)}
     world = replace(found, sinks=sinks)
     age = parts.now() - world.now
     desk.note(f"planned from {path}, a snapshot of {ago(age)} ago; apply looks again by itself")
+    for odd in _otherwise(parts, world, past.set):
+        desk.note(f"{path} is a snapshot of {odd}")
     return world
+
+
+def _otherwise(parts: Parts, world: World, set_name: str) -> Iterator[str]:
+    """What it is of, where the files say otherwise. The plan says it, too, and apply looks by itself.
+
+    A server from the environment is no word against it: a pull request has none.
+    """
+    named = parts.where.management_url or parts.config.management_url
+    if named and world.server != server_of(named, allow_http=parts.config.allow_http):
+        yield f"{terminal(world.server)}, and not of {named}"
+    ours = parts.loaded.token_set.name
+    if set_name != ours:
+        yield f"the set {terminal(set_name)!r}: only tokens of service users, and of its own, are known"

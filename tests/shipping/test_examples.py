@@ -376,6 +376,8 @@ def test_the_image_is_not_root_and_the_command_is_its_first_process() -> None:
     lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
     last = lines[max(n for n, line in enumerate(lines) if line.startswith("FROM ")) :]
     assert 'ENTRYPOINT ["netbird-tokens"]' in last
+    # a checkout that is mounted there is another user's: `plan --base` would be refused by Git
+    assert any("safe.directory /work" in line for line in last)
     (user,) = [line.split()[1] for line in last if line.startswith("USER ")]
     assert user.split(":")[0] not in ("0", "root")
     for line in lines:
