@@ -149,7 +149,8 @@ def test_one_of_another_server_or_set_is_planned_from_and_told(taken: Stage) -> 
     taken.config(f"management_url: {taken.url}/\n")
     assert "other" not in taken.run("plan", "--live", "snapshot.json").err
     document = json.loads(Path("snapshot.json").read_text("utf-8"))
-    Path("snapshot.json").write_text(json.dumps({**document, "set": "mine", "format_version": "1.99", "new": 1}))
+    newer = {**document, "set": "mine", "format_version": "1.99", "new": 1}
+    Path("snapshot.json").write_text(json.dumps(newer), "utf-8")
     assert "of the set 'mine'" in taken.run("plan", "--live", "snapshot.json").err
 
 
