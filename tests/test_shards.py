@@ -220,6 +220,17 @@ def test_reports_of_different_runs_are_not_made_one(many: Stage) -> None:
     other = json.loads(Path("one.json").read_text("utf-8"))
     other["plan"]["set"] = "other"
     Path("two.json").write_text(json.dumps(other), "utf-8")
-    Path("bad.json").write_text("[]", "utf-8")
     assert many.run("report", "merge", "one.json", "two.json").code == 3
-    assert many.run("report", "merge", "one.json", "bad.json").code == 3
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00", "[" * 100_000, '{"exit": {"code": 99}}'])
+def test_what_is_no_report_is_refused(many: Stage, text: str) -> None:
+    saved(many)
+    many.run("apply", "plan.json", "--report", "json=one.json")
+    found = json.loads(Path("one.json").read_text("utf-8"))
+    if "99" in text:
+        text = json.dumps({**found, "exit": {**found["exit"], "code": 99}})
+    Path("bad.json").write_text(text, "utf-8")
+    for bad in ("bad.json", "/dev/zero", "nothing.json", "."):
+        ran = many.run("report", "merge", "one.json", bad)
+        assert (ran.code, bad in ran.err) == (3, True)

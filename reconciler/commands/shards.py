@@ -23,6 +23,7 @@ from reconciler.reports.merge import Mismatch, merged
 from reconciler.source.schema import tolerant
 
 _WRITTEN: Final = re.compile(r"(auto|[1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
+_NAME: Final = "name files that `apply --report json=FILE` wrote"
 _PLACES: Final = (("CI_NODE_INDEX", 1), ("JOB_COMPLETION_INDEX", 0))
 """Where GitLab and Kubernetes say which of several jobs this is, and from which number they count."""
 
@@ -88,14 +89,9 @@ def merge(desk: Desk, output: Output, paths: Sequence[Path]) -> ExitCode:
 
 def _report(path: Path) -> Report:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        found = json.loads(saved.written(path, _NAME))
     except (ValueError, RecursionError):
         found = None
-    if not tolerant("report.v1").is_valid(found):
-        raise UsageError(
-            f"{path} is no report that this version can read",
-            hint="name files that `apply --report json=FILE` wrote",
-        )
+    if not tolerant("report.v1").is_valid(found) or found["exit"]["code"] not in list(ExitCode):
+        raise UsageError(f"{path} is no report that this version can read", hint=_NAME)
     return cast("Report", found)
