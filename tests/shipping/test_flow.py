@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from staging import HEAD, SECRET, Stage
-from workflows import GH, Runner, comments, load
+from workflows import GH, ROOT, Runner, comments, load
 
 
 @dataclass
@@ -253,6 +254,54 @@ def test_an_invalid_file_is_told_at_its_line_and_nothing_is_planned(site: Site) 
     assert done.code == 3
     assert "::error " in done.log
     assert "file=tokens.yaml,line=7" in done.log
+
+
+CURL = """#!/bin/sh
+while [ "$1" != --output ]; do shift; done
+case "$3" in *?job=netbird-tokens-snapshot) cp "{snapshot}" "$2" ;; *) exit 22 ;; esac
+"""
+"""A stand-in for `curl` that GitLab answers with one artifact."""
+
+
+def test_a_merge_request_is_planned_as_the_gitlab_component_does_it(site: Site) -> None:
+    """Its target has moved on since the branch was made: that is not undone by the branch."""
+    apply(site)
+    site.git("checkout", "-q", "-b", "feature")
+    site.commit("name: a", "{name: b, expires_in: 30}", "name: new")
+    (site.people / ".netbird-tokens.yaml").write_text("nonsense: [", "utf-8")
+    site.git("commit", "-q", "-a", "-m", "evil")
+    site.git("push", "-q", "origin", "feature")
+    site.git("checkout", "-q", "main")
+    fork = site.git("rev-parse", "HEAD").strip()
+    site.commit(
+        "name: a", "{name: b, expires_in: 30}", "name: c", "name: d", "name: e", "name: later"
+    )
+    site.git("push", "-q", "origin", "main")
+    apply(site)
+    schedule(site)
+
+    runner = site.runner("feature", trusted=False)
+    snapshot = site.root / "hub/runs/1/artifacts/netbird-tokens-snapshot/snapshot.json"
+    (runner.bin / "curl").write_text(CURL.format(snapshot=snapshot), "utf-8")
+    (runner.bin / "curl").chmod(0o755)
+    text = (ROOT / "examples/gitlab/templates/netbird-tokens.yml").read_text("utf-8")
+    job = list(yaml.safe_load_all(text))[1]["netbird-tokens-plan"]
+    env = {
+        "PATH": f"{runner.bin}:{runner.temp}/netbird-tokens/bin:{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
+        "CI_PROJECT_DIR": str(runner.work), "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_JOB_TOKEN": "t",
+        "CI_API_V4_URL": "https://gitlab.example/api/v4", "CI_MERGE_REQUEST_PROJECT_ID": "7",
+        "CI_DEFAULT_BRANCH": "main", "CI_MERGE_REQUEST_DIFF_BASE_SHA": fork, "HOME": str(runner.temp),
+    }  # fmt: skip
+    argv = ["bash", "-eo", "pipefail", "-c", "\n".join(job["script"])]
+    done = subprocess.run(
+        argv, cwd=runner.work, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 5), done.stdout + done.stderr
+    found = (runner.work / "plan.md").read_text("utf-8")
+    assert found.index("Caused by this change") < found.index("| new |") < found.index("Due anyway")
+    assert found.index("Due anyway") < found.index("later")
+    for path in [*job["artifacts"]["paths"], *job["artifacts"]["reports"].values()]:
+        assert (runner.work / path).exists(), path
 
 
 def test_parts_of_a_large_change_are_applied_side_by_side(site: Site) -> None:
