@@ -287,8 +287,9 @@ def test_a_merge_request_is_planned_as_the_gitlab_component_does_it(site: Site) 
     text = (ROOT / "examples/gitlab/templates/netbird-tokens.yml").read_text("utf-8")
     job = list(yaml.safe_load_all(text))[1]["netbird-tokens-plan"]
     env = {
-        "PATH": f"{runner.bin}:{runner.temp}/netbird-tokens/bin:{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
-        "CI_PROJECT_DIR": str(runner.work), "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_JOB_TOKEN": "t",
+        "PATH": f"{runner.bin}:{runner.temp}/netbird-tokens/bin:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT), "CI_PROJECT_DIR": str(runner.work), "CI_JOB_TOKEN": "t",
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
         "CI_API_V4_URL": "https://gitlab.example/api/v4", "CI_MERGE_REQUEST_PROJECT_ID": "7",
         "CI_DEFAULT_BRANCH": "main", "CI_MERGE_REQUEST_DIFF_BASE_SHA": fork, "HOME": str(runner.temp),
     }  # fmt: skip
