@@ -76,11 +76,20 @@ def test_what_runs_in_the_cluster_has_all_it_needs(
     assert not any(stage.credential in said for said in stage.said)
 
 
+def test_a_plan_for_parts_is_where_a_plan_of_thousands_fits() -> None:
+    """A ConfigMap takes 1 MiB; and what is suspended waits for a look at the plan."""
+    assert JOBS["apply-in-parts"]["suspend"] is True
+    for name in ("plan", "apply-in-parts"):
+        (mounted,) = [v for v in JOBS[name]["template"]["spec"]["volumes"] if v["name"] == "plan"]
+        claim = mounted["persistentVolumeClaim"]["claimName"]
+        assert claim in [each["metadata"]["name"] for each in of_kind("PersistentVolumeClaim")]
+
+
 class Discovery(BaseHTTPRequestHandler):
     """What kubectl asks before it reads a manifest: the kinds that there are."""
 
     kinds: ClassVar = {
-        "v1": ["Namespace", "ServiceAccount", "ConfigMap"],
+        "v1": ["Namespace", "ServiceAccount", "ConfigMap", "PersistentVolumeClaim"],
         "batch/v1": ["CronJob", "Job"],
         "rbac.authorization.k8s.io/v1": ["Role", "RoleBinding"],
     }
