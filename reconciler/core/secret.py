@@ -14,6 +14,9 @@ from typing import Final, NoReturn
 
 _SHAPE: Final = re.compile(r"nbp_([0-9A-Za-z]{30})([0-9A-Za-z]{6})")
 _ANYWHERE: Final = re.compile(f"(?={_SHAPE.pattern})")
+_AGE: Final = "AGE-SECRET-KEY-"
+_AGE_KEY: Final = re.compile(f"{_AGE}[0-9A-Za-z-]+")
+"""What decrypts a file of an `age` or `sops` sink; people paste it where the public key belongs."""
 _TELLING: Final = re.compile(r"nbp_[0-9A-Za-z_]{20,}|bmJwX[0-9A-Za-z+/_-]{25,}={0,2}")
 """Too much of a token: whole, cut off, or grown together with another; the second is base64."""
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -69,7 +72,9 @@ def checksum(body: str) -> str:
 
 
 def hide_tokens(text: str) -> str:
-    """The text with everything blacked out that tells a NetBird token, or most of one."""
+    """The text with everything blacked out that tells a NetBird token, or most of one, or a key of age."""
+    if _AGE in text:
+        text = _AGE_KEY.sub(f"{_AGE}***", text)
     return _TELLING.sub("nbp_***", text)
 
 

@@ -30,7 +30,7 @@ _CALLED: Final = {
     0xFEFF: "a byte order mark that is not at its start",
 }
 _LINE_END: Final = re.compile("\r\n|[\n\r]")
-_SECRET: Final = re.compile(r"nbp_\w+")
+_SECRET: Final = re.compile(r"nbp_\w+|AGE-SECRET-KEY-[\w-]+")
 
 
 class Placed(Protocol):

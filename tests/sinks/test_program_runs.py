@@ -179,3 +179,13 @@ def test_of_two_runs_at_once_one_token_stays(stage: Stage, pushed: Branch) -> No
     assert 0 in {run.returncode for run in runs}
     assert len(stage.live()["terraform"]) == 1
     assert "Nothing to do" in stage.run("apply", "--yes").out
+
+
+def test_a_secret_key_where_the_public_one_belongs_is_refused_and_not_shown(stage: Stage) -> None:
+    key = "AGE-SECRET-KEY-1" + "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L" * 2
+    stage.tokens_file("name: a")
+    stage.config(f"sinks:\n  local:\n    type: age\n    path: secrets\n    recipients: [{key}]\n")
+    ran = stage.run("validate")
+    assert ran.code == 3
+    assert "never the secret one" in ran.err
+    assert key[16:30] not in ran.err + ran.out
