@@ -22,7 +22,7 @@ from reconciler.core.secret import Secret
 from reconciler.core.world import World
 from reconciler.errors import InputError, Unauthenticated, UsageError
 from reconciler.gather import NOTHING_ELSE, Beyond, Sources, gather
-from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, this_run
+from reconciler.locks import Hold, Holder, Lock, lock_of, this_run
 from reconciler.signals import Leaving
 from reconciler.sinks import SinkType, sink_type
 from reconciler.source.build import Loaded, load_set
@@ -192,7 +192,7 @@ class Parts:
         lock = self.config.lock
         if lock is None:
             return None
-        return LOCK_TYPES[lock.type](lock.options, self._surroundings)
+        return lock_of(lock.type, lock.options, self._surroundings)
 
     def this_run(self, operation: str) -> Holder:
         """Ourselves, as others see us while we hold the lock; under a new id each time."""

@@ -21,7 +21,7 @@ _MOST_FACTS: Final = 16 * 1024
 _FALLS: Final = "this lock falls with the process that holds it, so nothing needs to be unlocked"
 
 
-def file_lock(options: Mapping[str, object], around: Surroundings) -> FileLock:
+def build(options: Mapping[str, object], around: Surroundings) -> FileLock:
     """From the options `path`."""
     return FileLock(around.base / str(options["path"]))
 

@@ -50,7 +50,7 @@ class Door:
     path: str
 
 
-def http_lock(options: Mapping[str, object], around: Surroundings) -> HttpLock:
+def build(options: Mapping[str, object], around: Surroundings) -> HttpLock:
     """From the options `url`, `unlock_url`, the two methods, and `gitlab_job_token`.
 
     Raises:

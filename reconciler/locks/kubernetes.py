@@ -32,7 +32,7 @@ _RIGHTS: Final = "may the user of this kubeconfig get, create and patch leases i
 _RETRY: Final = "check `lock` in the config, the kubeconfig and the network, then run it again"
 
 
-def kubernetes_lock(options: Mapping[str, object], around: Surroundings) -> LeaseLock:
+def build(options: Mapping[str, object], around: Surroundings) -> LeaseLock:
     """From the options `name`, `expires_after`, and those of every cluster.
 
     Raises:

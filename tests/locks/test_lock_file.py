@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import LockHeld, UsageError
-from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, Surroundings
+from reconciler.locks import Hold, Holder, Lock, Surroundings, lock_of
 
 ME = Holder("our-id", "apply", "process 1", "me@here", "v", "2026-11-24T10:00:05Z")
 OTHER = Holder("their-id", "renew", "process 2", "they@there", "v", "2026-11-24T09:00:00Z")
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def made(path: Path) -> Lock:
-    return LOCK_TYPES["file"]({"path": path.name}, Surroundings(path.parent, {}, allow_http=False))
+    return lock_of("file", {"path": path.name}, Surroundings(path.parent, {}, allow_http=False))
 
 
 def test_who_comes_second_learns_who_holds_it(path: Path) -> None:

@@ -12,7 +12,7 @@ from lock_server import METHODS, LockServer, Trouble
 
 from reconciler.errors import LockDenied, LockError, LockHeld, LockUnavailable, UsageError
 from reconciler.http import Limits
-from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, Surroundings, this_run
+from reconciler.locks import Hold, Holder, Lock, Surroundings, lock_of, this_run
 
 NOW = datetime(2026, 11, 24, 10, 0, 5, tzinfo=UTC)
 ME = Holder("our-id", "apply", "process 1", "me@here", "netbird-tokens 1", "2026-11-24T10:00:05Z")
@@ -33,7 +33,7 @@ def made(server: LockServer, env: Mapping[str, str] | None = None, **options: An
         "url": server.url, "lock_method": lock, "unlock_method": unlock, "gitlab_job_token": False,
     }  # fmt: skip
     around = Surroundings(Path(), env or {}, allow_http=False)
-    return LOCK_TYPES["http"]({**written, **options}, around)
+    return lock_of("http", {**written, **options}, around)
 
 
 def yes(_question: str) -> None:

@@ -17,7 +17,7 @@ from fakes.relay import Trouble
 
 from reconciler.errors import LockDenied, LockError, LockHeld, LockUnavailable
 from reconciler.http import Limits
-from reconciler.locks import LOCK_TYPES, Hold, Holder, Lock, Surroundings
+from reconciler.locks import Hold, Holder, Lock, Surroundings, lock_of
 
 ME = Holder("our-id", "apply", "process 1", "me@here", "netbird-tokens 1", "2026-11-24T10:00:05Z")
 OTHER = replace(ME, id="their-id", operation="renew", info="process 2", who="they@there")
@@ -35,7 +35,7 @@ class Desk:
     def lock(self, token: str | None = None, **options: object) -> Lock:
         path = self.site.server.kubeconfig(self.home / "kubeconfig", self.site.relay.url, token)
         written = {"name": LEASE, "kubeconfig": str(path), **options}
-        return LOCK_TYPES["kubernetes"](written, Surroundings(self.home, {}, allow_http=False))
+        return lock_of("kubernetes", written, Surroundings(self.home, {}, allow_http=False))
 
     @property
     def lease(self) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 from fakes.kubernetes import Kubernetes, Rules
 from staging import Ran, Stage
-from test_examples import CLUSTER, EXAMPLES, JOBS, of_kind
+from test_copied_files import CLUSTER, EXAMPLES, JOBS, of_kind
 
 NAMESPACES = {each["metadata"]["name"] for each in of_kind("Namespace")}
 
