@@ -140,7 +140,7 @@ def test_what_doctor_finds(stage: Stage) -> None:
     stage.pass_time(hours=2, minutes=30)
     ran = stage.run("doctor")
     assert ran.code == 4
-    check("doctor-wrong.txt", _without_types(ran.out).replace(str(stage.folder), "/work"))
+    check("doctor-wrong.txt", _without_types(ran.out).replace(str(stage.folder), "/srv/acme"))
 
 
 @pytest.mark.parametrize(
