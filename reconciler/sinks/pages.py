@@ -1,7 +1,8 @@
 """Lists that come in pages, read whole or not at all.
 
 When an entry goes while we read, those behind it move up, and one of them is on no page that we see. So
-what we got must fit the count that the store gives with every page; else the list is read again.
+what we got must fit the count that the store gives with every page; else the list is read again. Where
+another entry came meanwhile, the count fits all the same: so a list of several pages must be the same twice.
 """
 
 from __future__ import annotations
@@ -40,11 +41,14 @@ def whole(
     Raises:
         SinkUnread: A page could not be read, or the list did not hold still.
     """
+    before: set[object] = set()
     for _ in range(_TRIES):
         pages = list(_pages(read, size))
         found = {identity(entry): entry for page in pages for entry in page.entries}
-        if {page.total for page in pages} == {len(found)}:
+        fits = {page.total for page in pages} == {len(found)}
+        if fits and (len(pages) == 1 or before == found.keys()):
             return list(found.values())
+        before = set(found) if fits else set()
     raise SinkUnread("the list changed while it was read", hint="run the same command again")
 
 

@@ -21,7 +21,7 @@ from aws_stores import (
 from fakes.aws import ENV
 from fakes.relay import Relay, Trouble
 
-from reconciler.core.receipts import ABSENT, Absent, Damaged, TokenRef
+from reconciler.core.receipts import ABSENT, Absent, Damaged, TokenRef, version_of
 from reconciler.core.tokens import TokenId, UserId
 from reconciler.errors import (
     SinkError,
@@ -449,3 +449,17 @@ def test_new_secrets_have_the_key_and_the_tags_of_the_config(store: AwsStore) ->
         about = store.api.describe_secret(SecretId=f"{store.folder}/{store.key(1)}")
         tags, key = about["Tags"], about["KmsKeyId"]
     assert (tags, key) == ([{"Key": "team", "Value": "platform"}], "alias/netbird")
+
+
+def test_what_is_left_of_a_secret_of_others_has_a_version_that_tells_nothing_of_it(secrets: Any) -> None:
+    """Whoever may list versions and not read them could try weak passwords against a name made of them."""
+    sink, name, left = secrets.sink(), secrets.name(secrets.key(1)), []
+    for number in (1, 2):
+        found = sink.read(secrets.key(1))
+        put(sink, secrets.key(1), number, version_of(found))
+        held = secrets.api.get_secret_value(SecretId=name)["SecretString"]
+        more = json.dumps({**json.loads(held), "password": "hunter2"})
+        secrets.api.put_secret_value(SecretId=name, SecretString=more)
+        assert sink.delete(secrets.key(1), receipt(number).token.id)
+        left.append(secrets.api.get_secret_value(SecretId=name)["VersionId"])
+    assert left[0] != left[1]

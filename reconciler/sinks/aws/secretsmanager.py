@@ -7,6 +7,7 @@ writes over a version that says so.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -107,10 +108,11 @@ class SecretsStore:
     def erase(self, key: str, stamp: str) -> None:
         held = self._unchanged(key, stamp)
         others = self.reader.shape.others(held)
-        left = to_text(others) if others else self.reader.shape.removed()
-        self.versions.replace(key, left, stamp)
-        if not others:
-            self._delete(held)
+        if others:
+            self.versions.replace(key, to_text(others), stamp, str(uuid.uuid4()))
+            return
+        self.versions.replace(key, self.reader.shape.removed(), stamp)
+        self._delete(held)
 
     def _check_state(self, key: str) -> None:
         about = self.reader.about(key).data

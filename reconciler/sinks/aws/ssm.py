@@ -117,11 +117,12 @@ class ParameterStore:
             return
         try:
             theirs = self.reader.earlier(key, before)
-        except SinkUnread as error:
-            raise SinkUnsure(error.message, hint=error.hint) from None
-        if theirs is not None:
+            if theirs is None:
+                raise SinkUnsure(f"{self.name}:{key}: what stood there before is in no history yet")
             fields = ("Type", "Value", "Description")
             self._put(key, {**self.always, **{f: theirs[f] for f in fields if f in theirs}})
+        except (SinkUnread, SinkRefused) as error:  # ours stands there: nothing of it is refused
+            raise SinkUnsure(error.message, hint=error.hint) from None
         self._fail_changed(key)
 
     def _make(self, key: str, given: Mapping[str, object], ready_for: Collection[str]) -> Said:

@@ -53,9 +53,13 @@ class Versions:
             self._fill(key, text, name)
         self._await(key, name)
 
-    def replace(self, key: str, text: str, version: str) -> None:
-        """As `write`, of a secret that has this version."""
-        name = name_of(text)
+    def replace(self, key: str, text: str, version: str, name: str = "") -> None:
+        """As `write`, of a secret that has this version.
+
+        `name` is that of the new one, for content without a token: everybody who may list versions
+        could try guesses of it against a name that is made of it.
+        """
+        name = name or name_of(text)
         if name == version:
             return
         with suppress(SinkUnsure):  # it is not current, and reading it back tells
