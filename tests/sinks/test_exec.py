@@ -43,13 +43,15 @@ def wrote(kept: Kept, mood: str, sink: Sink | None = None) -> SinkError:
 @pytest.mark.parametrize(
     ("mood", "kind", "said"),
     [
-        ("put exits 3", SinkRefused, "it has nothing there (exit 3: so it goes)"),
-        ("put exits 4", SinkRefused, "the place is not as expected"),
-        ("put exits 5", SinkRefused, "it is not allowed to"),
-        ("put exits 6", SinkRefused, "its store cannot take this"),
-        ("put exits 64", SinkRefused, "it does not know how"),
-        ("put exits 69", SinkRefused, "its store was not reached"),
-        ("put exits 75", SinkUnsure, "it does not know whether it was written"),
+        ("put refuses not_found", SinkRefused, "it has nothing there (exit 3: so it goes)"),
+        ("put refuses conflict", SinkRefused, "the place is not as expected"),
+        ("put refuses denied", SinkRefused, "it is not allowed to"),
+        ("put refuses invalid", SinkRefused, "its store cannot take this"),
+        ("put refuses unsupported", SinkRefused, "it does not know how"),
+        ("put refuses unavailable", SinkRefused, "its store was not reached"),
+        ("put refuses ambiguous", SinkUnsure, "it does not know whether it was written"),
+        ("put exits 5", SinkUnsure, "exit 5: so it goes"),  # as jq does at the end of a shell script
+        ("put exits 69", SinkUnsure, "exit 69: so it goes"),
         ("put exits 1", SinkUnsure, "exit 1: so it goes"),
         ("put exits 127", SinkUnsure, "exit 127: so it goes"),
         ("put silence", SinkUnsure, "it ended well, and its answer does not say so"),
