@@ -123,7 +123,9 @@ def _understood(ended: Ended, secret: str) -> Answer | Failure:
         return Failure("it ended well, and its answer does not say so")
     code = _CODES.get(ended.status or 0)
     if code is None or said.get("code") != code or answer.get("ok") is not False:
-        return Failure(ended.told(secret))  # a shell or a tool within it may end so, whatever was done
+        return Failure(
+            ended.told(secret)
+        )  # a shell or a tool within it may end so, whatever was done
     message = said.get("message")
     if isinstance(message, str) and message.strip():
         return Failure(shown(" ".join(message.split())[:500], secret), ended.status)
