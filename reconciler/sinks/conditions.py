@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from reconciler.core.keys import KeyRule
@@ -17,12 +19,21 @@ from reconciler.core.receipts import (
     version_of,
 )
 from reconciler.core.secret import Secret
-from reconciler.errors import SinkRefused
+from reconciler.errors import SinkError, SinkRefused
 
 _SET: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_]{40}")
 
 Held = Stored | Damaged | Absent
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """For looks and probes before a write: none of them can take effect, so whatever fails is a refusal."""
+    try:
+        yield
+    except SinkError as error:
+        raise SinkRefused(error.message, hint=error.hint) from None
 
 
 def check_key(rule: KeyRule, key: str) -> None:

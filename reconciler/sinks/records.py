@@ -26,7 +26,14 @@ from reconciler.core.receipts import (
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import TokenId, Unread
 from reconciler.errors import SinkError, SinkRefused, SinkUnread
-from reconciler.sinks.conditions import check_amend, check_key, check_put, check_set, plain
+from reconciler.sinks.conditions import (
+    check_amend,
+    check_key,
+    check_put,
+    check_set,
+    nothing_written,
+    plain,
+)
 from reconciler.sinks.receipt_text import (
     Found,
     Garbled,
@@ -170,10 +177,8 @@ class RecordSink:
 
     def _held(self, key: str) -> Record:
         """What is there now. Nothing was written yet, so a failed look is a refusal."""
-        try:
+        with nothing_written():
             return self.store.fetch(key)
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
 
     def _has(self, key: str, receipt: Receipt) -> bool:
         try:

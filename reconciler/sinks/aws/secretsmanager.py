@@ -16,7 +16,7 @@ from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Power, Sink
 from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
-from reconciler.errors import SinkError, SinkRefused, UsageError
+from reconciler.errors import SinkRefused, UsageError
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.aws.account import Account, identity, tags_of
 from reconciler.sinks.aws.calls import Service
@@ -30,8 +30,8 @@ from reconciler.sinks.aws.secrets import (
     name_of,
     to_text,
 )
-from reconciler.sinks.aws.versions import Versions, refusing
-from reconciler.sinks.conditions import plain
+from reconciler.sinks.aws.versions import Versions
+from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.records import Changed, Record, RecordSink, Scan
 from reconciler.surroundings import Surroundings
 
@@ -70,7 +70,7 @@ class SecretsStore:
 
         For a secret that is not there yet, its registration has proved that we may make one.
         """
-        try:
+        with nothing_written():
             self._check_state(key)
             held = self.reader.current(key)
             if self.reader.shape.is_removed(held):
@@ -78,8 +78,6 @@ class SecretsStore:
             elif held.text:
                 self.versions.pend(key, held.text, held.version)
             moved = self.versions.move(key, _NOBODY, _NOBODY)
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
         if not moved.code:
             raise SinkRefused(f"{self.name} takes writes that it must refuse", hint="is it AWS?")
 
@@ -96,7 +94,8 @@ class SecretsStore:
         """Into the one secret of all registrations, over any other of this set."""
         for left in reversed(range(_TRIES)):
             try:
-                held = refusing(lambda: self.reader.current(REGISTRATIONS))
+                with nothing_written():
+                    held = self.reader.current(REGISTRATIONS)
                 data = {**held.data, set_name: text}
                 self.versions.write(REGISTRATIONS, to_text(data), held.version)
             except Changed:
@@ -129,7 +128,8 @@ class SecretsStore:
 
     def _unchanged(self, key: str, version: str) -> Held:
         """The version that was seen; that it is current still is for the write to prove."""
-        held = refusing(lambda: self.reader.version(key, version))
+        with nothing_written():
+            held = self.reader.version(key, version)
         if not held.version:
             raise self.versions.changed(key)
         return held

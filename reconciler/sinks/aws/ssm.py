@@ -14,13 +14,13 @@ from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Power, Sink
 from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
-from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure
+from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.aws.account import Account, identity, tags_of
 from reconciler.sinks.aws.calls import Said, Service
 from reconciler.sinks.aws.parameters import KEYS, MISSING, REGISTRATIONS, Held, ParameterReader
 from reconciler.sinks.compact import Room, compact
-from reconciler.sinks.conditions import plain
+from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.records import Changed, Record, RecordSink, Scan
 from reconciler.surroundings import Surroundings
 
@@ -64,11 +64,9 @@ class ParameterStore:
 
     def probe(self, key: str) -> None:
         """Whatever becomes of the write, it cannot take effect."""
-        try:
+        with nothing_written():
             self.reader.fetch(key)
             said = self._make(key, {**self._secure, **_IMPOSSIBLE}, (_EXISTS, _MISFIT))
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
         if not said.code:
             self._remove(key)
             raise SinkRefused(f"{self.name} takes writes that it must refuse", hint="is it AWS?")
@@ -99,10 +97,8 @@ class ParameterStore:
 
     def _unchanged(self, key: str, stamp: str) -> Held:
         """What is there, if it is what was seen. A failed look is a refusal: nothing was written yet."""
-        try:
+        with nothing_written():
             held = self.reader.value(key)
-        except SinkUnread as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
         if held is None or held.stamp != stamp:
             self._fail_changed(key)
         return held

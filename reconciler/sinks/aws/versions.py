@@ -15,7 +15,8 @@ from typing import Final
 
 from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure
 from reconciler.sinks.aws.calls import LAGS, Said
-from reconciler.sinks.aws.secrets import INVALID, MISSING, Held, SecretsReader, name_of
+from reconciler.sinks.aws.secrets import INVALID, MISSING, SecretsReader, name_of
+from reconciler.sinks.conditions import nothing_written
 from reconciler.sinks.records import Changed
 
 _EXISTS: Final = "ResourceExistsException"
@@ -65,7 +66,9 @@ class Versions:
         with suppress(SinkUnsure):  # it is not current, and reading it back tells
             self.pend(key, text, name)
         for pause in LAGS:
-            if refusing(lambda: self.reader.version(key, name)).text == text:
+            with nothing_written():
+                given_back = self.reader.version(key, name)
+            if given_back.text == text:
                 break
             time.sleep(pause)
         else:
@@ -100,7 +103,8 @@ class Versions:
 
     def _fill(self, key: str, text: str, name: str) -> None:
         """The first version of a secret that has none becomes its current one by itself."""
-        current = refusing(lambda: self.reader.current(key)).version
+        with nothing_written():
+            current = self.reader.current(key).version
         if not current:
             stages = self.pend(key, text, name).data.get("VersionStages", ())
             self._await(key, name)
@@ -140,11 +144,3 @@ class Versions:
 
     def _place(self, key: str) -> str:
         return f"{self.reader.service.name}:{key}"
-
-
-def refusing(look: Callable[[], Held]) -> Held:
-    """Nothing is current of what was to be written, so a failed look is a refusal."""
-    try:
-        return look()
-    except SinkUnread as error:
-        raise SinkRefused(error.message, hint=error.hint) from None

@@ -12,10 +12,9 @@ from reconciler.core.ports import Power, Sink
 from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
-from reconciler.errors import SinkError, SinkRefused
 from reconciler.program import Program, seen_by_child, shown
 from reconciler.sinks import Identity, Options, SinkType
-from reconciler.sinks.conditions import plain
+from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.exec.talk import Answer, Talk
 from reconciler.sinks.receipt_text import Found
 from reconciler.sinks.records import NOTHING, Record, RecordSink, Scan
@@ -61,11 +60,9 @@ class ExecStore:
 
     def probe(self, key: str) -> None:
         """Whatever becomes of these questions, nothing was written."""
-        try:
+        with nothing_written():
             _ = self.power
             self._talk.look("check", {"ref": key})
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
 
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
         said = {"ref": key, "meta": receipt, "expect": _expected(stamp)}

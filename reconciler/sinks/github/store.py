@@ -19,7 +19,7 @@ from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.errors import SinkError, SinkRefused, SinkUnsure
 from reconciler.http import Answer
-from reconciler.sinks.conditions import plain
+from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.github.reach import Reach
 from reconciler.sinks.github.reader import KEYS, RECEIPT, GithubReader, Slot, note
 from reconciler.sinks.records import Changed, Record, Scan
@@ -75,15 +75,13 @@ class GithubStore:
 
     def probe(self, key: str) -> None:
         """Each probe lacks all that it must have, so GitHub can only say whether we might have written."""
-        try:
+        with nothing_written():
             self.reach.of(self.reader, key, self.reader.slot(key).kept)
             self.reader.lock()
             for method, path in (("PUT", f"secrets/{key.upper()}"), ("POST", "variables")):
                 answer = self.writes.send(method, path, {})
                 if answer.status not in _INCOMPLETE:
                     raise self._refused(answer)
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
 
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
         began = self.clock()
@@ -116,20 +114,16 @@ class GithubStore:
 
     def _unchanged(self, key: str, stamp: str) -> Slot:
         """What is there now. Nothing was written yet, so a failed look is a refusal."""
-        try:
+        with nothing_written():
             slot = self.reader.slot(key)
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
         if slot.stamp != stamp:
             raise Changed(f"{self.name}:{key} changed meanwhile", hint="plan again")
         return slot
 
     def _body(self, key: str, slot: Slot, secret: Secret) -> dict[str, object]:
-        try:
+        with nothing_written():
             sealed = self.reader.lock().closed(plain(secret))
             return {**sealed, **self.reach.of(self.reader, key, slot.kept)}
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
 
     def _note(self, key: str, text: str) -> None:
         self._upsert(RECEIPT + key.upper(), text)

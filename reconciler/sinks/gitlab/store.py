@@ -15,10 +15,10 @@ from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Power
 from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
-from reconciler.errors import SinkError, SinkRefused, SinkUnsure
+from reconciler.errors import SinkRefused, SinkUnsure
 from reconciler.http import Answer, Json
 from reconciler.sinks.compact import Room, compact
-from reconciler.sinks.conditions import plain
+from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.gitlab.reader import (
     KEYS,
     REGISTRATION,
@@ -92,11 +92,9 @@ class GitlabStore:
         return NOTHING if entry is None else as_record(entry)
 
     def probe(self, key: str) -> None:
-        try:
+        with nothing_written():
             entry = self.reader.entry(key)
             answer = self.writes.send("POST", "variables", {"key": _NO_KEY, "value": _NO_KEY})
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
         if answer.status != HTTPStatus.BAD_REQUEST:
             raise self._refused(answer)
         if entry is not None and bool(entry.get("hidden")) != self.manner.hidden:

@@ -19,8 +19,8 @@ from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Power
 from reconciler.core.receipts import SetName, version_of
 from reconciler.core.secret import Secret
-from reconciler.errors import SinkError, SinkRefused, SinkUnsure
-from reconciler.sinks.conditions import plain
+from reconciler.errors import SinkRefused, SinkUnsure
+from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.kubernetes.places import REGISTRATION, Spot
 from reconciler.sinks.kubernetes.reader import Held, SecretReader, found_at
 from reconciler.sinks.kubernetes.writer import MADE, REHEARSAL, Part, SecretWriter
@@ -168,10 +168,8 @@ class SecretStore:
 
     def _held(self, name: str) -> Held | None:
         """What is there now. Nothing was written yet, so a failed look is a refusal."""
-        try:
+        with nothing_written():
             return self.reader.held(name)
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
 
     def _slow(self, spot: Spot) -> SinkRefused:
         text = f"{self.name} was not written: the Secret {spot.secret} took too long to look at"

@@ -14,7 +14,7 @@ from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkRefused, SinkUnread
 from reconciler.program import NotStarted, Program
-from reconciler.sinks.conditions import plain
+from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.receipt_text import Garbled, from_text, receipt_from_json
 from reconciler.sinks.records import NOTHING, Changed, Record, Scan
 from reconciler.sinks.sealed.cipher import Cipher, found_in, with_receipt
@@ -78,10 +78,8 @@ class SealedStore:
 
     def erase(self, key: str, stamp: str) -> None:
         file = self._file(key)
-        try:
+        with nothing_written():
             receipt = self.fetch(key).found.receipt
-        except SinkUnread as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
 
         def change(content: Content) -> Content:
             self._check(key, content, stamp)

@@ -26,7 +26,7 @@ from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.errors import SinkError, SinkRefused, SinkUnsure
 from reconciler.http import Answer, Json
-from reconciler.sinks.conditions import plain
+from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.records import Changed, Record, Scan
 from reconciler.sinks.rest import Rest
 from reconciler.sinks.vault.kv import KEYS, REGISTRATIONS, TEXT, KvReader
@@ -77,16 +77,12 @@ class VaultStore:
 
     def probe(self, key: str) -> None:
         """Neither of the two probes can take effect, so whatever becomes of them is a refusal."""
-        try:
+        with nothing_written(), suppress(Changed):
             self.reader.prove_mount()
             if not self._rights_are_known(key):
                 self._probe_removal(key)
             self._write(key, {}, IMPOSSIBLE)
-        except Changed:
-            return
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
-        raise SinkRefused(f"{self.name} takes writes that it must refuse", hint="is it Vault?")
+            raise SinkRefused(f"{self.name} takes writes that it must refuse", hint="is it Vault?")
 
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
         shelf = self.reader.shelf
@@ -128,10 +124,8 @@ class VaultStore:
 
     def _held(self, key: str) -> tuple[int, Mapping[str, object] | None]:
         """What is there now. Nothing was written yet, so a failed look is a refusal."""
-        try:
+        with nothing_written():
             kept = self.reader.at(key)
-        except SinkError as error:
-            raise SinkRefused(error.message, hint=error.hint) from None
         return kept.version, kept.data
 
     def _write(self, key: str, data: Mapping[str, object], cas: int) -> int:
