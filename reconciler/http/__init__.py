@@ -7,7 +7,16 @@ that say how far a request came. What an answer means is the adapter's business.
 from reconciler.http.address import Address, address_of, is_loopback
 from reconciler.http.client import Client, Limits
 from reconciler.http.credential import Auth, Basic, Certificate, Header
-from reconciler.http.outcome import Answer, Failure, Json, Outcome, Stage, Text, printable
+from reconciler.http.outcome import (
+    Answer,
+    Failure,
+    Json,
+    Outcome,
+    Stage,
+    Text,
+    printable,
+    proves_nothing,
+)
 from reconciler.http.tls import Tls
 
 __all__ = [
@@ -28,4 +37,5 @@ __all__ = [
     "address_of",
     "is_loopback",
     "printable",
+    "proves_nothing",
 ]

@@ -118,6 +118,13 @@ class Failure:
 Outcome = Answer | Failure
 
 
+def proves_nothing(outcome: Outcome) -> bool:
+    """Whether a request may have been carried out or not, for all that came of it."""
+    if isinstance(outcome, Answer):
+        return outcome.is_trouble
+    return outcome.stage in (Stage.LOST, Stage.TOO_LARGE)
+
+
 def content_of(body: bytes, content_type: str) -> Json | Text:
     """The body as JSON if it is JSON. No exception leaves here: its text could hold the body."""
     try:

@@ -20,7 +20,17 @@ from typing import Final
 from urllib.parse import urlencode
 
 from reconciler.errors import LockDenied, LockError, LockHeld, LockUnavailable, UsageError
-from reconciler.http import Address, Answer, Basic, Client, Json, Limits, Outcome, Stage, address_of
+from reconciler.http import (
+    Address,
+    Answer,
+    Basic,
+    Client,
+    Json,
+    Limits,
+    Outcome,
+    address_of,
+    proves_nothing,
+)
 from reconciler.locks.account import HINT, account
 from reconciler.locks.holder import Holder, held_by, holder_of, unlocking
 from reconciler.surroundings import Surroundings
@@ -163,7 +173,7 @@ class HttpLock:
         """Knock, and once more if that proved nothing; whether one of the two proved nothing."""
         try:
             outcome = self._knock(door, holder)
-            if not _proves_nothing(outcome):
+            if not proves_nothing(outcome):
                 return outcome, False
             return self._knock(door, holder), True
         finally:
@@ -189,12 +199,6 @@ class HttpLock:
 
     def _could_not(self, verb: str, reason: str) -> str:
         return f"could not {verb} the lock {self._place}: {reason}"
-
-
-def _proves_nothing(outcome: Outcome) -> bool:
-    if isinstance(outcome, Answer):
-        return outcome.is_trouble
-    return outcome.stage in (Stage.LOST, Stage.TOO_LARGE)
 
 
 def _holder(answer: Answer, me: Holder) -> Holder:

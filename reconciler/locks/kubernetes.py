@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from reconciler.errors import LockDenied, LockError, LockHeld, LockUnavailable
-from reconciler.http import Answer, Limits, Outcome, Stage, printable
+from reconciler.http import Answer, Limits, Outcome, Stage, printable, proves_nothing
 from reconciler.kubernetes import Cluster, cluster_of, is_missing, why_not
 from reconciler.locks.holder import Holder, held_by, unlocking
 from reconciler.locks.lease import GROUP, RELEASED, Change, Lease, lease_in
@@ -159,7 +159,7 @@ class LeaseLock:
 
     def _look(self) -> Lease:
         outcome = self._ask("GET", f"/{quote(self._name)}")
-        if _proves_nothing(outcome):
+        if proves_nothing(outcome):
             outcome = self._ask("GET", f"/{quote(self._name)}")
         found = lease_in(outcome, self._name)
         if found is None:
@@ -179,7 +179,7 @@ class LeaseLock:
                 return True
             case Answer() if why_not(outcome) in _CHANGED or is_missing(outcome, self._name):
                 return False
-            case _ if _proves_nothing(outcome):
+            case _ if proves_nothing(outcome):
                 self._doubt = outcome
                 return False
             case _:
@@ -212,9 +212,3 @@ class LeaseLock:
 
 def _about(change: Change, **more: object) -> dict[str, object]:
     return {"metadata": {**change["metadata"], **more}}
-
-
-def _proves_nothing(outcome: Outcome) -> bool:
-    if isinstance(outcome, Answer):
-        return outcome.is_trouble
-    return outcome.stage in (Stage.LOST, Stage.TOO_LARGE)
