@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import UsageError
+from reconciler.program import NotStarted, Program
+from reconciler.surroundings import INHERITED
 
 _FILE: Final = "100"
 """How the mode of a plain file begins; a link could lead anywhere."""
@@ -20,7 +21,7 @@ _WHOLE: Final = "it needs a work tree and the whole commit: no bare repository a
 _TRUST: Final = "if you trust it: git config --global --add safe.directory FOLDER"
 _FOLDER: Final = "040000"
 _TIMEOUT: Final = 60.0
-_INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+_LIMIT: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +138,20 @@ class _Refused(Exception):
 
 
 def _git(here: Path, *argv: str) -> bytes:
-    env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    """What git prints; of the words in `argv` a ref comes after --end-of-options."""
+    env = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
     try:
-        done = subprocess.run(  # noqa: S603 - our own words; a ref comes after --end-of-options
-            ["git", "-C", str(here), "--no-pager", *argv],  # noqa: S607 - the PATH's git
-            capture_output=True,
-            env={**env, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"},
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except FileNotFoundError:
+        ended = Program(("git", "--no-pager"), env, here, _TIMEOUT, _LIMIT).run(argv)
+    except NotStarted:
         raise UsageError("--base needs git", hint="install git") from None
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"--base: git {argv[0]} took longer than {_TIMEOUT:.0f} s") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
+    if ended.why:
+        raise UsageError(f"--base: git {argv[0]} {ended.why}")
+    if ended.status:
+        said = ended.lines()
         fatal = [line for line in said if line.startswith("fatal: ")]  # its advice follows
         raise _Refused(f": {(fatal or said)[-1]}" if said else "")
-    return done.stdout
+    return ended.out
 
 
 def _nearest_folder(path: Path) -> Path:
