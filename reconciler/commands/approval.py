@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from reconciler.commands import saved
+from reconciler.commands.saved import Saved
 from reconciler.core.changes import Effect
 from reconciler.core.plan import Plan as Made
 from reconciler.core.plan import decision
@@ -33,7 +33,7 @@ def check_change(found: Made, approved: str | None) -> None:
         )
 
 
-def narrowed(found: Made, path: Path | None, shard: Shard | None = None) -> Made:
+def narrowed(found: Made, kept: Saved | None, shard: Shard | None = None) -> Made:
     """The part of a fresh plan that a saved one lists, or that a shard of it does.
 
     Raises:
@@ -41,9 +41,9 @@ def narrowed(found: Made, path: Path | None, shard: Shard | None = None) -> Made
         PlanMismatch: The saved plan was altered, is too old, is for another account or principal, or
             the world has moved: something it lists is no longer what should be done.
     """
-    if path is None:
+    if kept is None:
         return found
-    document = saved.read(path)
+    document = kept.plan
     _check(document, found)
     wanted = _part(saved.decisions(document), shard)
     fresh: dict[str, Effect] = {_key(decision(effect)): effect for effect in found.effects}

@@ -125,12 +125,14 @@ def apply(parts: Parts, desk: Desk, output: Output, asked: Asked, consent: Conse
             "--shard is a part of a saved plan", hint="name the file that `plan --out` wrote"
         )
 
+    kept = saved.Saved(consent.saved) if consent.saved else None
+
     def chosen(whole: Plan, _: Requests) -> Plan:
         approval.check_change(whole, consent.change_id)
-        return approval.narrowed(whole, consent.saved, consent.shard)
+        return approval.narrowed(whole, kept, consent.shard)
 
-    given = consent.yes or consent.saved is not None or consent.change_id is not None
-    choice = Choice("apply", chosen, asks=not given, saved=consent.saved, shard=consent.shard)
+    given = consent.yes or kept is not None or consent.change_id is not None
+    choice = Choice("apply", chosen, asks=not given, saved=kept, shard=consent.shard)
     return _act(parts, desk, output, asked, choice)
 
 
@@ -168,7 +170,7 @@ class Choice:
     command: str
     of: Callable[[Plan, Requests], Plan]
     asks: bool
-    saved: Path | None = None
+    saved: saved.Saved | None = None
     shard: Shard | None = None
 
 
@@ -181,7 +183,7 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
         warn(parts, record)
         if choice.saved and choice.shard:
             record.part = {"shard": str(choice.shard), "working": []}
-            record.part = part_of(choice.saved, choice.shard)
+            record.part = part_of(choice.saved.plan, choice.shard)
         lock = no_lock() if choice.shard else parts.lock(choice.command, desk.note)
         with lock as let_go, parts.writer() as api:
             with waiting(desk, "reading tokens and sinks"):
@@ -224,11 +226,9 @@ def _stop(found: Plan) -> None:
 
 
 def _look(parts: Parts, record: Record) -> tuple[Plan, document.Plan]:
-    desk = record.desk
     warn(parts, record)
-    with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
-        world = parts.look(api)
-    remark(parts, desk, world)
+    world = view(parts, record.desk).world
+    remark(parts, record.desk, world)
     found = make_plan(world)
     return found, record.planned(found)
 

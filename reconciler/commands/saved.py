@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, cast
 
@@ -19,6 +21,17 @@ MAX_BYTES: Final = 256 * 2**20
 """Of a file; a plan of 100,000 tokens has less than half of it."""
 
 _AGAIN: Final = "name the file that `plan --out` wrote, or run plan again"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A plan in a file, read when it is first asked for, and no more than once. Raises as `read`."""
+
+    path: Path
+
+    @cached_property
+    def plan(self) -> Plan:
+        return read(self.path)
 
 
 def read(path: Path) -> Plan:
@@ -37,6 +50,25 @@ def read(path: Path) -> Plan:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise PlanMismatch(f"{path} is not a plan, or was altered", hint=_AGAIN) from None
     return cast("Plan", found)
+
+
+def kept(path: Path, kind: str, again: str) -> object:
+    """A document of this kind that fits its schema, whichever minor version of ours wrote it.
+
+    Raises:
+        UsageError: The file cannot be read, or holds no such document; `again` says how to get one.
+    """
+    try:
+        found: object = json.loads(written(path, again))
+    except (ValueError, RecursionError):
+        found = None
+    if not tolerant(f"{kind}.v1").is_valid(found):
+        raise unreadable(path, kind, again)
+    return found
+
+
+def unreadable(path: Path, kind: str, again: str) -> UsageError:
+    return UsageError(f"{path} is no {kind} that this version can read", hint=again)
 
 
 def written(path: Path, again: str) -> str:

@@ -20,7 +20,6 @@ from reconciler.reports.document import Plan
 from reconciler.reports.ending import Part, Report
 from reconciler.reports.lines import EFFECTS
 from reconciler.reports.merge import Mismatch, merged
-from reconciler.source.schema import tolerant
 
 _WRITTEN: Final = re.compile(r"(auto|[1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 _NAME: Final = "name files that `apply --report json=FILE` wrote"
@@ -62,11 +61,9 @@ def shards(desk: Desk, path: Path, count: int, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def part_of(path: Path, shard: Shard) -> Part:
-    """What the report of a part says of it. Raises as `saved.read`."""
-    working = [
-        str(Shard(index, shard.count)) for index in sorted(_work(saved.read(path), shard.count))
-    ]
+def part_of(plan: Plan, shard: Shard) -> Part:
+    """What the report of a part says of it."""
+    working = [str(Shard(index, shard.count)) for index in sorted(_work(plan, shard.count))]
     return {"shard": str(shard), "working": working}
 
 
@@ -88,10 +85,7 @@ def merge(desk: Desk, output: Output, paths: Sequence[Path]) -> ExitCode:
 
 
 def _report(path: Path) -> Report:
-    try:
-        found = json.loads(saved.written(path, _NAME))
-    except (ValueError, RecursionError):
-        found = None
-    if not tolerant("report.v1").is_valid(found) or found["exit"]["code"] not in list(ExitCode):
-        raise UsageError(f"{path} is no report that this version can read", hint=_NAME)
-    return cast("Report", found)
+    found = cast("Report", saved.kept(path, "report", _NAME))
+    if found["exit"]["code"] not in list(ExitCode):
+        raise saved.unreadable(path, "report", _NAME)
+    return found

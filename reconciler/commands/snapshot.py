@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Final, cast
 from reconciler.commands.desk import Desk
 from reconciler.commands.output import write
 from reconciler.commands.progress import waiting
-from reconciler.commands.saved import written
+from reconciler.commands.saved import kept, unreadable
 from reconciler.core.receipts import (
     Damaged,
     Inventory,
@@ -26,7 +25,7 @@ from reconciler.core.receipts import (
 from reconciler.core.spec import TokenSet
 from reconciler.core.tokens import Listing, LiveToken, TokenId, Unread, User, UserId
 from reconciler.core.world import World
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import ExitCode
 from reconciler.gather import Beyond
 from reconciler.reports.json import dumps
 from reconciler.reports.snapshot import (
@@ -41,11 +40,11 @@ from reconciler.reports.snapshot import (
     Store,
     snapshot_document,
 )
-from reconciler.source.schema import tolerant
 from reconciler.wiring import Parts
 
 _VERSION: Final = Version("snapshot")
 """Of every place: no write could be conditional on it, and none is made."""
+_KIND: Final = "snapshot"
 _NAME: Final = "name the file that `netbird-tokens snapshot --out` wrote"
 
 
@@ -80,7 +79,7 @@ def read(path: Path, wanted: TokenSet) -> Past:
     Raises:
         UsageError: The file cannot be read, or is no snapshot.
     """
-    found = _document(path)
+    found = cast("Snapshot", kept(path, _KIND, _NAME))
     target = found["target"]
     try:
         world = World(
@@ -94,22 +93,8 @@ def read(path: Path, wanted: TokenSet) -> Past:
             is_past=True,
         )
     except ValueError:
-        raise _no_snapshot(path) from None
+        raise unreadable(path, _KIND, _NAME) from None
     return Past(world, found["set"])
-
-
-def _document(path: Path) -> Snapshot:
-    try:
-        found = json.loads(written(path, _NAME))
-    except (ValueError, RecursionError):
-        raise _no_snapshot(path) from None
-    if not tolerant("snapshot.v1").is_valid(found):
-        raise _no_snapshot(path)
-    return cast("Snapshot", found)
-
-
-def _no_snapshot(path: Path) -> UsageError:
-    return UsageError(f"{path} is no snapshot that this version can read", hint=_NAME)
 
 
 def _user(found: Person) -> User:

@@ -33,7 +33,7 @@ class View:
     base: Base | None = None
 
 
-def view(parts: Parts, desk: Desk, snapshot: Path | None, ref: str | None) -> View:
+def view(parts: Parts, desk: Desk, snapshot: Path | None = None, ref: str | None = None) -> View:
     """Look once, for the files as they are and, with `ref`, as they are in that commit.
 
     Raises:
