@@ -8,9 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
+
+from fakes.loopback import Handler, running
 
 KEYS = ("ID", "Operation", "Info", "Who", "Version", "Created", "Path")
 PATHS = {"terraform": "/locks/nb", "gitlab": "/api/v4/projects/me%2Fnb/terraform/state/nb/lock"}
@@ -68,17 +69,12 @@ class LockServer:
 
     @contextmanager
     def served(self) -> Iterator[Self]:
-        server = _Server(self)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}{PATHS[self.dialect]}"
-        try:
-            yield self
-        finally:
-            self.stopped.set()
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        with running(_Handler, self) as origin:
+            self.url = f"{origin}{PATHS[self.dialect]}"
+            try:
+                yield self
+            finally:
+                self.stopped.set()
 
     def answer(self, asked: Asked) -> tuple[int, Any]:
         with self._one_at_a_time:
@@ -127,30 +123,14 @@ class LockServer:
         return None
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, lock: LockServer) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.lock = lock
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is what these tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
+class _Handler(Handler):
     def setup(self) -> None:
         super().setup()
-        self.server.lock.connections += 1
+        self.fake.connections += 1
 
     def _serve(self) -> None:
-        lock = self.server.lock
-        length = int(self.headers.get("Content-Length", "0"))
-        body = json.loads(self.rfile.read(length) or b"null")
+        lock: LockServer = self.fake
+        body = json.loads(self.sent() or b"null")
         asked = Asked(self.command, self.path, self.headers.get("Authorization", ""), body)
         lock.asked.append(asked)
         trouble = lock.trouble(asked.method, after=False)
@@ -158,26 +138,16 @@ class _Handler(BaseHTTPRequestHandler):
             status, document = lock.answer(asked)
             trouble = lock.trouble(asked.method, after=True)
             if trouble is None:
-                self._say(status, json.dumps(document).encode(), ())
+                self.say(status, (), json.dumps(document).encode())
                 return
         if isinstance(trouble.status, int):
-            self._say(trouble.status, trouble.body, trouble.headers)
+            self.say(trouble.status, trouble.headers, trouble.body)
             return
         if trouble.status == "hang":
             lock.stopped.wait()
         self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_DELETE = do_LOCK = do_UNLOCK = _serve  # noqa: N815 - http.server's
-
-    def _say(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-        self.send_response(status)
-        for name, value in (*headers, ("Content-Length", str(len(body)))):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_args: object) -> None:
-        pass
 
 
 def _basic(user: str, password: str) -> str:

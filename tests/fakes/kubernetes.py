@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import yaml
 from fakes.kubernetes_objects import Act, Refused, Request, Said, Shelf, status
+from fakes.loopback import Handler, running
 
 ROOT = "root-token"
 NAMESPACE = "netbird"
@@ -70,16 +70,8 @@ class Kubernetes:
 
     @contextmanager
     def served(self, tls: ssl.SSLContext | None = None) -> Iterator[Self]:
-        server = _Server(self, tls)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
-        try:
+        with running(_Handler, self, tls) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def kubeconfig(self, path: Path, token: str = ROOT, server: str = "") -> Path:
         """A file that leads here as one user."""
@@ -188,50 +180,27 @@ def _about(parts: list[str], namespaces: set[str]) -> Said:
     return 200, {**whole, "resources": resources}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, kubernetes: Kubernetes, tls: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.kubernetes = kubernetes
-        if tls:
-            self.socket = tls.wrap_socket(self.socket, server_side=True)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is what some tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server: _Server
-
+class _Handler(Handler):
     def _serve(self) -> None:
-        due = time.monotonic() + self.server.kubernetes.latency
-        raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        kubernetes: Kubernetes = self.fake
+        due = time.monotonic() + kubernetes.latency
+        raw = self.sent()
         content_type = self.headers.get("Content-Type", "application/json").partition(";")[0]
         request = Request("", "", {}, None, content_type, self.headers.get("Accept", ""))
         request.agent = self.headers.get("User-Agent", "unknown").partition("/")[0]
         if content_type.endswith(("json", "yaml")) and raw:
             request.body = yaml.safe_load(raw) if content_type.endswith("yaml") else json.loads(raw)
-        status_code, document = self.server.kubernetes.handle(self.command, self.path, self._who(), request)
+        status_code, document = kubernetes.handle(self.command, self.path, self._who(), request)
         is_text = isinstance(document, str)
         content = document.encode() if is_text else json.dumps(document).encode()
         time.sleep(max(due - time.monotonic(), 0.0))
-        self.send_response(status_code)
-        self.send_header("Content-Type", "text/plain" if is_text else "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.say(status_code, [("Content-Type", "text/plain" if is_text else "application/json")], content)
 
     def _who(self) -> str | None:
         """The user of a token, else the one that a certificate names."""
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token in self.server.kubernetes.users:
-            return self.server.kubernetes.users[token][0]
+        if token in self.fake.users:
+            return self.fake.users[token][0]
         shown: Any = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
         for ((name, value),) in (shown or {}).get("subject", ()):
             if name == "commonName":
@@ -239,9 +208,6 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve  # noqa: N815 - http.server's
-
-    def log_message(self, *_args: object) -> None:
-        pass
 
 
 def main(latency_ms: str, objects: str) -> None:

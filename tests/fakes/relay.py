@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, Self
 from urllib.parse import urlsplit
+
+from fakes.loopback import Handler, running
 
 _HOPS = {"connection", "transfer-encoding", "content-length", "host", "date", "server"}
 Passed = tuple[int, list[tuple[str, str]], bytes]
@@ -48,16 +48,8 @@ class Relay:
 
     @contextmanager
     def served(self) -> Iterator[Self]:
-        server = _Server(self)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
+        with running(_Handler, self) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     @contextmanager
     def troubled(self, *troubles: Trouble) -> Iterator[None]:
@@ -93,27 +85,10 @@ class Relay:
         return answer.status, answer.getheaders(), content
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, relay: Relay) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.relay = relay
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is what some tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server: _Server
-
+class _Handler(Handler):
     def _serve(self) -> None:
-        relay = self.server.relay
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        relay: Relay = self.fake
+        body = self.sent()
         path = f"{self.path} {self.headers.get('X-Amz-Target', '')}".rstrip()
         relay.asked.append((self.command, path))
         trouble = relay.trouble(self.command, path, after=False)
@@ -121,25 +96,13 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers, content = relay.passed_on(self.command, self.path, self.headers, body)
             trouble = relay.trouble(self.command, path, after=True)
             if trouble is None:
-                self._say(status, headers, content)
+                kept = [(name, value) for name, value in headers if name.lower() not in _HOPS]
+                self.say(status, kept, content)
                 return
         if trouble.answer == "drop":
             self.close_connection = True
             return
         status, content = trouble.answer
-        self._say(status, [("Content-Type", "application/json")], content)
+        self.say(status, [("Content-Type", "application/json")], content)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_LIST = _serve  # noqa: N815 - http.server's
-
-    def _say(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers:
-            if name.lower() not in _HOPS:
-                self.send_header(name, value)
-        if status != 204:
-            self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_args: object) -> None:
-        pass

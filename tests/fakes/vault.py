@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from fakes.loopback import Handler, running
 from fakes.vault_kv import Mount, Said
 
 ROOT = "root-token"
@@ -49,16 +49,8 @@ class Vault:
 
     @contextmanager
     def served(self, tls: ssl.SSLContext | None = None) -> Iterator[Self]:
-        server = _Server(self, tls)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
-        try:
+        with running(_Handler, self, tls) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def token(self, policy: Policy, namespace: str = "") -> str:
         name = f"hvs.{len(self.tokens) + 1:020d}"
@@ -151,45 +143,17 @@ def _allowed(policy: Policy, path: str) -> set[str]:
     return policy[max(fits, key=len)] if fits else set()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, vault: Vault, tls: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.vault = vault
-        if tls:
-            self.socket = tls.wrap_socket(self.socket, server_side=True)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is what some tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server: _Server
-
+class _Handler(Handler):
     def _serve(self) -> None:
-        due = time.monotonic() + self.server.vault.latency
-        length = int(self.headers.get("Content-Length", "0"))
-        body = json.loads(self.rfile.read(length) or b"null")
-        status, document = self.server.vault.handle(self.command, self.path, dict(self.headers), body)
+        vault: Vault = self.fake
+        due = time.monotonic() + vault.latency
+        body = json.loads(self.sent() or b"null")
+        status, document = vault.handle(self.command, self.path, dict(self.headers), body)
         content = b"" if document is None else json.dumps(document).encode()
         time.sleep(max(due - time.monotonic(), 0.0))
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        if status != 204:
-            self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.say(status, [("Content-Type", "application/json")], content)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_LIST = _serve  # noqa: N815 - http.server's
-
-    def log_message(self, *_args: object) -> None:
-        pass
 
 
 def main(latency_ms: str, records: str) -> None:
