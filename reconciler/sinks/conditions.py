@@ -19,7 +19,7 @@ from reconciler.core.receipts import (
     version_of,
 )
 from reconciler.core.secret import Secret
-from reconciler.errors import SinkError, SinkRefused
+from reconciler.errors import SinkError, SinkRefused, SinkUnsure
 
 _SET: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_]{40}")
@@ -34,6 +34,15 @@ def nothing_written() -> Iterator[None]:
         yield
     except SinkError as error:
         raise SinkRefused(error.message, hint=error.hint) from None
+
+
+@contextmanager
+def partly_written() -> Iterator[None]:
+    """For what follows the first effect of several: whatever fails there, some of it is done."""
+    try:
+        yield
+    except SinkError as error:
+        raise SinkUnsure(error.message, hint=error.hint) from None
 
 
 def check_key(rule: KeyRule, key: str) -> None:

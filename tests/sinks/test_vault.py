@@ -42,6 +42,8 @@ POLICY: Policy = {
 }
 """What the example says is enough."""
 
+DENIED = (403, b'{"errors": ["permission denied"]}')
+
 
 @dataclass
 class Desk:
@@ -185,6 +187,46 @@ def test_a_removal_that_fails_is_no_removal(desk: Desk) -> None:
     ):
         sink.delete(KEY, receipt(1).token.id)
     assert sink.delete(KEY, receipt(1).token.id)
+
+
+def tokens_readable(desk: Desk) -> list[int]:
+    versions = desk.vault.mounts["", "secret"].keys[f"infra/netbird/{KEY}"].versions
+    return [number for number in versions if "token" in (desk.data(number) or {})]
+
+
+def left_behind(desk: Desk, beside: dict[str, object]) -> RecordSink:
+    """A sink with two versions of ours, since the first could not be removed."""
+    sink = desk.sink()
+    if beside:
+        desk.write(beside)
+    put(sink, KEY, 1)
+    with desk.relay.troubled(Trouble("POST", "/destroy/", DENIED)):
+        put(sink, KEY, 2)
+    assert len(tokens_readable(desk)) == 2
+    return sink
+
+
+@pytest.mark.parametrize("beside", [{}, {"url": "https://netbird.example"}], ids=["alone", "beside"])
+@pytest.mark.parametrize("part", ["/destroy/", "/metadata/", "/data/"])
+@pytest.mark.parametrize("skip", [0, 1])
+def test_a_removal_that_was_cut_off_is_finished_by_the_next(
+    desk: Desk, beside: dict[str, object], part: str, skip: int
+) -> None:
+    sink = left_behind(desk, beside)
+    before = desk.data()
+    with desk.relay.troubled(Trouble("", part, DENIED, skip=skip)):
+        try:
+            sink.delete(KEY, receipt(2).token.id)
+        except SinkRefused:
+            assert desk.data() == before
+        except SinkUnsure:
+            assert "netbird-tokens" in (desk.data() or {})
+        else:
+            assert tokens_readable(desk) == []
+            return
+    assert sink.delete(KEY, receipt(2).token.id)
+    assert tokens_readable(desk) == []
+    assert desk.data() == (beside or None)
 
 
 def test_a_mount_may_ask_for_cas_on_every_write(desk: Desk) -> None:

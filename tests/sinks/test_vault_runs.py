@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import hvac
 import pytest
-from fakes.relay import Relay
+from fakes.relay import Relay, Trouble
 from fakes.vault import ROOT, Role, Vault
 from hvac.exceptions import InvalidPath
 from staging import SECRET, Stage
@@ -21,9 +21,15 @@ sinks:
 
 
 @pytest.fixture
-def relay(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+def vault() -> Iterator[Vault]:
     role = Role({"role": "netbird", "jwt": "eyJ.x.y"}, {"*": {"root"}})
-    with Vault(roles={("", "jwt"): role}).served() as vault, Relay(vault.url).served() as relay:
+    with Vault(roles={("", "jwt"): role}).served() as vault:
+        yield vault
+
+
+@pytest.fixture
+def relay(stage: Stage, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    with Relay(vault.url).served() as relay:
         monkeypatch.setenv("VAULT_ID_TOKEN", "eyJ.x.y")
         stage.config(CONFIG.format(url=relay.url))
         yield relay
@@ -59,6 +65,27 @@ def test_from_the_first_plan_to_the_last_removal(stage: Stage, relay: Relay) -> 
     with pytest.raises(InvalidPath):
         consumed(relay, "platform/terraform")
     assert first not in "".join(stage.said)
+
+
+def test_a_removal_that_the_store_refused_is_finished_by_the_next_run(
+    stage: Stage, relay: Relay, vault: Vault
+) -> None:
+    held = vault.mounts["", "secret"]
+    stage.tokens_file("{name: terraform, sinks: [vault]}")
+    assert stage.run("apply", "--yes").code == 0
+    (key,) = (key for key in held.keys if key.endswith("terraform"))
+    data = {**(held.keys[key].versions[1].data or {}), "url": "x"}
+    held.handle("update", f"data/{key}", {}, {"data": data})  # somebody keeps a field beside ours
+    stage.tokens_file("{name: terraform, state: absent, reason: done}")
+    stage.pass_time(days=1)
+    denied = Trouble("POST", "/destroy/", (403, b'{"errors": ["permission denied"]}'))
+    with relay.troubled(denied):
+        ran = stage.run("apply", "--yes")
+    assert ran.code == 9, ran
+    assert "still holds its secret" in " ".join(ran.out.split())
+    assert stage.run("apply", "--yes").code == 0
+    assert not [v for v in held.keys[key].versions.values() if "token" in (v.data or {})]
+    assert held.keys[key].versions[held.keys[key].current].data == {"url": "x"}
 
 
 def test_doctor_proves_it_and_leaves_nothing_behind(stage: Stage, relay: Relay) -> None:

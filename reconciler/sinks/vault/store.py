@@ -26,7 +26,7 @@ from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.errors import SinkError, SinkRefused, SinkUnsure
 from reconciler.http import Answer, Json
-from reconciler.sinks.conditions import nothing_written, plain
+from reconciler.sinks.conditions import nothing_written, partly_written, plain
 from reconciler.sinks.records import Changed, Record, Scan
 from reconciler.sinks.rest import Rest
 from reconciler.sinks.vault.kv import KEYS, REGISTRATIONS, TEXT, KvReader
@@ -108,13 +108,25 @@ class VaultStore:
                 return
 
     def erase(self, key: str, stamp: str) -> None:
-        others = self.reader.shelf.others(self._unchanged(key, stamp))
-        version = int(stamp)
-        if others:
-            version = self._write(key, others, version)
-        else:
-            self._remove(key, [version])
-        self._clear_below(key, version)
+        """The receipt goes last: whatever is cut off before, the next removal finds and finishes.
+
+        Where people keep fields of their own, a version without the secret bears it meanwhile.
+        """
+        shelf, version = self.reader.shelf, int(stamp)
+        data = self._unchanged(key, stamp) or {}
+        with nothing_written():
+            doomed = self._ours_below(key, version)
+        others = shelf.others(data)
+        if not others:
+            self._remove(key, [*doomed, version])
+            return
+        if shelf.value in data:
+            doomed.append(version)
+            version = self._write(key, {**others, shelf.receipt: data.get(shelf.receipt)}, version)
+        with partly_written():
+            if doomed:
+                self._remove(key, doomed)
+            self._write(key, others, version)
 
     def _unchanged(self, key: str, stamp: str) -> Mapping[str, object] | None:
         version, data = self._held(key)
@@ -144,11 +156,13 @@ class VaultStore:
 
     def _clear_below(self, key: str, version: int) -> None:
         """Remove every older version that bears a receipt."""
+        if ours := self._ours_below(key, version):
+            self._remove(key, ours)
+
+    def _ours_below(self, key: str, version: int) -> list[int]:
         shelf = self.reader.shelf
         old = [each for each in self.reader.readable_versions(key) if each < version]
-        ours = [n for n in old if shelf.found(self.reader.at(key, n).data).receipt is not None]
-        if ours:
-            self._remove(key, ours)
+        return [n for n in old if shelf.found(self.reader.at(key, n).data).receipt is not None]
 
     def _remove(self, key: str, versions: list[int]) -> None:
         answer = self._send(self.reader.shelf.path(self.removal, key), {"versions": versions})
