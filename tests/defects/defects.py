@@ -181,6 +181,10 @@ DEFECTS = (
            "an old version with a secret outlives the receipt that leads to it", VAULT),
     Defect("sinks/vault/store.py", "            doomed.append(version)\n", "",
            "a secret stays readable below what people keep beside it", VAULT),
+    Defect("sinks/vault/kv.py", 'case {"destroyed": False}:', 'case {"destroyed": False, "deletion_time": ""}:',
+           "a version that is to end by itself stays readable until then", VAULT),
+    Defect("sinks/vault/store.py", "            self.reader.mount.check_lasts(", "            str(",
+           "a store that forgets by itself locks consumers out", VAULT),
     # Programs, encrypted files, branches
     Defect("program.py", "        for at in range(", "        for at in range(0 and ",
            "what a program prints tells the secret", EXEC),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Said = tuple[int, Any]
@@ -24,6 +24,11 @@ class Version:
     destroyed: bool = False
 
     @property
+    def gone(self) -> bool:
+        """A deletion may lie in the future: until then a version is read as any other."""
+        return self.destroyed or (self.deleted != "" and datetime.fromisoformat(self.deleted) <= _now())
+
+    @property
     def about(self) -> dict[str, Any]:
         return {
             "created_time": self.created,
@@ -34,10 +39,14 @@ class Version:
 
 @dataclass
 class Key:
-    """`current` stays what it was when versions are deleted: this is what `cas` is compared with."""
+    """`current` stays what it was when versions are deleted: this is what `cas` is compared with.
+
+    `delete_after` is in seconds, as that of a mount; 0: never.
+    """
 
     current: int = 0
     max_versions: int = 0
+    delete_after: int = 0
     custom: dict[str, str] | None = None
     versions: dict[int, Version] = field(default_factory=dict)
 
@@ -46,6 +55,7 @@ class Key:
 class Mount:
     version: int = 2
     cas_required: bool = False
+    delete_after: int = 0
     kind: str = "kv"
     keys: dict[str, Key] = field(default_factory=dict)
     plain: dict[str, Any] = field(default_factory=dict)
@@ -76,7 +86,7 @@ class Mount:
         version = held.versions.get(number) if held else None
         if held is None or version is None:
             return NOTHING
-        gone = bool(version.deleted) or version.destroyed
+        gone = version.gone
         metadata = {"version": number, **version.about, "custom_metadata": held.custom}
         data = None if gone else version.data
         return (404 if gone else 200), {"data": {"data": data, "metadata": metadata}}
@@ -93,7 +103,9 @@ class Mount:
             return 400, {"errors": [REQUIRED]}
         self.keys[key] = held
         held.current += 1
-        version = held.versions[held.current] = Version(json.loads(json.dumps(body["data"])), _now())
+        version = held.versions[held.current] = Version(json.loads(json.dumps(body["data"])), _text(_now()))
+        if after := min(filter(None, (self.delete_after, held.delete_after)), default=0):
+            version.deleted = _text(_now() + timedelta(seconds=after))
         for number in [n for n in held.versions if n <= held.current - (held.max_versions or _KEPT)]:
             del held.versions[number]
         return 200, {"data": {"version": held.current, **version.about, "custom_metadata": None}}
@@ -104,7 +116,7 @@ class Mount:
 
     def _delete_update(self, key: str, _query: dict[str, str], body: Any) -> Said:
         for version in self._chosen(key, body):
-            version.deleted = version.deleted or _now()
+            version.deleted = version.deleted if version.gone else _text(_now())
         return self._done(body, "No")
 
     def _undelete_update(self, key: str, _query: dict[str, str], body: Any) -> Said:
@@ -136,6 +148,7 @@ class Mount:
                 "versions": versions,
                 "current_version": held.current,
                 "max_versions": held.max_versions,
+                "delete_version_after": _duration(held.delete_after),
                 "custom_metadata": held.custom,
             }
         }
@@ -143,6 +156,7 @@ class Mount:
     def _metadata_update(self, key: str, _query: dict[str, str], body: Any) -> Said:
         held = self.keys.setdefault(key, Key())
         held.max_versions = body.get("max_versions", held.max_versions)
+        held.delete_after = _seconds(body.get("delete_version_after"), held.delete_after)
         held.custom = body.get("custom_metadata", held.custom)
         return 204, None
 
@@ -156,6 +170,15 @@ class Mount:
         names = {name + ("/" if slash else "") for name, slash, _ in (k.partition("/") for k in below)}
         return (200, {"data": {"keys": sorted(names)}}) if names else NOTHING
 
+    def _config_read(self, _key: str, _query: dict[str, str], _body: Any) -> Said:
+        after = _duration(self.delete_after)
+        return 200, {"data": {"cas_required": self.cas_required, "delete_version_after": after}}
+
+    def _config_update(self, _key: str, _query: dict[str, str], body: Any) -> Said:
+        self.cas_required = body.get("cas_required", self.cas_required)
+        self.delete_after = _seconds(body.get("delete_version_after"), self.delete_after)
+        return 204, None
+
     def _version_1(self, operation: str, path: str, body: Any) -> Said:
         if operation == "read":
             return (200, {"data": self.plain[path]}) if path in self.plain else NOTHING
@@ -164,5 +187,18 @@ class Mount:
         return 204, None
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _duration(seconds: int) -> str:
+    """As Go writes it."""
+    return f"{seconds // 3600}h{seconds // 60 % 60}m{seconds % 60}s" if seconds else "0s"
+
+
+def _seconds(told: str | None, held: int) -> int:
+    return held if told is None else int(told.removesuffix("s"))

@@ -229,6 +229,43 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_next(
     assert desk.data() == (beside or None)
 
 
+def test_versions_that_end_by_themselves_are_destroyed_before(desk: Desk) -> None:
+    desk.kv.configure(delete_version_after="3600s")
+    sink = desk.sink()
+    for number in (1, 2, 3):
+        put(sink, KEY, number)
+    held = desk.vault.mounts["", "secret"].keys[f"infra/netbird/{KEY}"].versions
+    assert [held[n].destroyed for n in (1, 2, 3)] == [True, True, False]
+    assert sink.delete(KEY, receipt(3).token.id)
+    assert held[3].destroyed
+
+
+def test_what_was_deleted_below_a_secret_cannot_be_brought_back(desk: Desk) -> None:
+    sink = desk.sink(old_versions="delete")
+    put(sink, KEY, 1)
+    put(sink, KEY, 2)
+    desk.kv.delete_latest_version_of_secret(path=f"infra/netbird/{KEY}")
+    put(desk.sink(), KEY, 3)
+    desk.kv.undelete_secret_versions(path=f"infra/netbird/{KEY}", versions=[1, 2])
+    assert tokens_readable(desk) == [3]
+
+
+@pytest.mark.parametrize("of", ["mount", "key"])
+def test_a_store_that_forgets_by_itself_is_refused(desk: Desk, of: str) -> None:
+    if of == "mount":
+        desk.kv.configure(delete_version_after="2592000s")
+    else:
+        desk.kv.update_metadata(path=f"infra/netbird/{KEY}", delete_version_after="2592000s")
+    with pytest.raises(SinkRefused, match="720h0m0s after it was written") as refused:
+        desk.sink().preflight(KEY)
+    assert f"the {of} " in refused.value.message
+    assert "delete" in refused.value.hint
+    assert desk.data() is None
+    desk.with_policy({**POLICY, "secret/config": {"deny"}})  # what cannot be seen is not told
+    if of == "mount":
+        desk.sink().preflight(KEY)
+
+
 def test_a_mount_may_ask_for_cas_on_every_write(desk: Desk) -> None:
     desk.vault.mounts["", "secret"].cas_required = True
     sink = desk.sink()
@@ -364,7 +401,7 @@ def test_a_plan_sends_nothing_but_reads_and_one_login(desk: Desk) -> None:
 
 def test_the_client_of_a_plan_cannot_write(desk: Desk) -> None:
     with pytest.raises(RuntimeError, match="may not POST"):
-        desk.sink().store.reader._rest.send("POST", "secret/data/x", {})  # type: ignore[attr-defined]
+        desk.sink().store.reader.mount._rest.send("POST", "secret/data/x", {})  # type: ignore[attr-defined]
 
 
 def test_a_foreign_name_or_value_is_left_alone(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from reconciler.sinks.records import RecordSink
 from reconciler.sinks.rest import CONNECTIONS, Rest
 from reconciler.sinks.vault.kv import KEYS, KvReader, Shelf
 from reconciler.sinks.vault.login import Session
+from reconciler.sinks.vault.mount import Mount
 from reconciler.sinks.vault.store import VaultStore
 from reconciler.surroundings import Surroundings
 
@@ -57,7 +58,7 @@ def build(options: Options, around: Surroundings) -> Sink:
 
     return RecordSink(
         VaultStore(
-            reader=KvReader(shelf, rest("", _READ), session),
+            reader=KvReader(shelf, Mount(shelf.mount, rest("", _READ), session)),
             writes=rest(f"{shelf.mount}/", _WRITE),
             rights=rest("sys/capabilities-self", _WRITE),
             session=session,

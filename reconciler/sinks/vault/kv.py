@@ -13,19 +13,17 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from threading import Lock
 from typing import Final
 
 from reconciler.core.keys import PATH_KEYS
 from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
-from reconciler.errors import SinkRefused, SinkUnread
 from reconciler.http import Answer, Json
 from reconciler.sinks.receipt_text import Found
 from reconciler.sinks.records import Record, Scan
-from reconciler.sinks.rest import CONNECTIONS, Denied, Rest
-from reconciler.sinks.vault.login import Session
+from reconciler.sinks.rest import CONNECTIONS, Denied
+from reconciler.sinks.vault.mount import Mount
 
 KEYS: Final = replace(PATH_KEYS, pattern=rf"(?!.*\.\.){PATH_KEYS.pattern}", nests=False)
 """A key and a folder may have one name here; a `..` is refused by the server wherever it stands."""
@@ -72,18 +70,15 @@ class Kept:
 
 
 class KvReader:
-    """Looks. Its client can only GET; what else it sends is the one login of its session."""
+    """Looks at our folder of a mount."""
 
-    def __init__(self, shelf: Shelf, rest: Rest, session: Session) -> None:
+    def __init__(self, shelf: Shelf, mount: Mount) -> None:
         self.shelf = shelf
-        self._rest = rest
-        self._session = session
-        self._one_at_a_time = Lock()
-        self._is_proved = False
+        self.mount = mount
 
     def scan(self, keys: Collection[str]) -> Scan:
         """All records of the folder. Whatever is at `keys` is among them: a list shows every key."""
-        self.prove_mount()
+        self.mount.prove()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             names = self._names(pool)
             found = dict(zip(names, pool.map(self._record, names), strict=True))
@@ -102,9 +97,9 @@ class KvReader:
 
     def at(self, key: str, version: int | None = None) -> Kept:
         """What is at one path now, or was in one version."""
-        self.prove_mount()
+        self.mount.prove()
         query = "" if version is None else f"?version={version}"
-        answer = self._look(self.shelf.path("data", key) + query)
+        answer = self.mount.look(self.shelf.path("data", key) + query)
         match answer:
             case Answer(
                 status=HTTPStatus.OK,
@@ -118,53 +113,18 @@ class KvReader:
             case Answer(status=HTTPStatus.NOT_FOUND, content=Json({"errors": []})):
                 return Kept()
             case _:
-                raise self._strange(answer)
+                raise self.mount.strange(answer)
 
-    def readable_versions(self, key: str) -> list[int]:
-        """The versions that are neither deleted nor destroyed, the newest first."""
-        answer = self._look(self.shelf.path("metadata", key))
+    def versions(self, key: str) -> list[int]:
+        """The versions that are not destroyed, the newest first; some may be deleted."""
+        answer = self.mount.look(self.shelf.path("metadata", key))
         match answer:
             case Answer(status=HTTPStatus.OK, content=Json({"data": {"versions": dict(versions)}})):
-                return sorted(_readable(versions), reverse=True)
+                return sorted(_undestroyed(versions), reverse=True)
             case Answer(status=HTTPStatus.NOT_FOUND, content=Json({"errors": []})):
                 return []
             case _:
-                raise self._strange(answer)
-
-    def prove_mount(self) -> None:
-        """Ask once whether the mount is there, and is KV of version 2.
-
-        Raises:
-            SinkUnread: It is not, or we may not see it.
-        """
-        with self._one_at_a_time:
-            if not self._is_proved:
-                self._prove_mount()
-                self._is_proved = True
-
-    def _prove_mount(self) -> None:
-        mount = self.shelf.mount
-        answer = self._look(f"sys/internal/ui/mounts/{mount}", below_mount=False)
-        match answer.content:
-            case Json({"data": {"type": str(kind), "path": str(path), **rest}}):
-                pass
-            case _:
-                raise self._strange(answer)
-        options = rest.get("options")
-        version = options.get("version") if isinstance(options, dict) else None
-        if path.strip("/") != mount:
-            raise SinkUnread(
-                f"{mount} is no mount of its own but part of {path}",
-                hint=f"write `mount: {path.strip('/')}` and put the rest into `path`",
-            )
-        if kind not in ("kv", "generic"):
-            raise SinkUnread(f"the mount {mount} is of type {kind}, not kv", hint="name another")
-        if str(version) != "2":
-            raise SinkUnread(
-                f"the mount {mount} is KV version 1, which can neither compare before it writes nor"
-                " keep what it replaces",
-                hint=f"`vault kv enable-versioning {mount}` makes it version 2; or name another mount",
-            )
+                raise self.mount.strange(answer)
 
     def _names(self, pool: ThreadPoolExecutor) -> list[str]:
         """Every key, folder by folder; what no key of ours can be named is left alone."""
@@ -181,14 +141,14 @@ class KvReader:
         return keys
 
     def _list(self, folder: str) -> list[str]:
-        answer = self._look(self.shelf.path("metadata", folder) + "?list=true")
+        answer = self.mount.look(self.shelf.path("metadata", folder) + "?list=true")
         match answer:
             case Answer(status=HTTPStatus.OK, content=Json({"data": {"keys": list(names)}})):
                 return [name for name in names if isinstance(name, str)]
             case Answer(status=HTTPStatus.NOT_FOUND, content=Json({"errors": []})):
                 return []
             case _:
-                raise self._strange(answer)
+                raise self.mount.strange(answer)
 
     def _record(self, key: str) -> Record | Unread:
         try:
@@ -202,23 +162,11 @@ class KvReader:
     def _as_record(self, kept: Kept) -> Record:
         return Record(self.shelf.found(kept.data), str(kept.version))
 
-    def _look(self, path: str, *, below_mount: bool = True) -> Answer:
-        try:
-            auth = self._session.header()
-        except SinkRefused as error:
-            raise SinkUnread(error.message, hint=error.hint) from None
-        whole = f"{self.shelf.mount}/{path}" if below_mount else path
-        return replace(self._rest, auth=auth).look(whole)
 
-    def _strange(self, answer: Answer) -> SinkUnread:
-        error = self._rest.unread(answer)
-        return SinkUnread(error.message, hint="check the address and the namespace in the config")
-
-
-def _readable(versions: Mapping[str, object]) -> Iterator[int]:
+def _undestroyed(versions: Mapping[str, object]) -> Iterator[int]:
     for number, about in versions.items():
         match about:
-            case {"destroyed": False, "deletion_time": ""}:
+            case {"destroyed": False}:
                 yield int(number)
             case _:
                 pass

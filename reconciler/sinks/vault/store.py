@@ -2,14 +2,16 @@
 
 What becomes of old versions: KV v2 keeps what it replaces, and whoever may read a key may read its older
 versions. So whatever we replace or remove is destroyed, too, but only versions that bear a receipt of
-ours: a value of somebody else that `adopt` wrote over stays where its owner can bring it back.
+ours: a value of somebody else that `adopt` wrote over stays where its owner can bring it back. What
+was deleted below our secret can no longer be read, only be brought back: `destroy` takes it, too.
 
 - A version is destroyed by its number, so a newer one that somebody wrote meanwhile is never touched:
   this makes removal conditional, which KV v2's own delete (of whatever is newest) is not.
 - The metadata of a removed key stays, an empty shell without a secret. To delete it would take every
   version along, also one that was written a moment before, and there is no `cas` for that.
-- `delete_version_after` is no way: it would take the living secret, too. `max_versions` cannot be lower
-  on a key than on its mount, and keeps the newest old one in any case.
+- `delete_version_after` is no way: it would take the living secret, too, so a preflight refuses it wherever
+  it can be seen. `max_versions` cannot be lower on a key than on its mount, and keeps the newest old one
+  in any case.
 """
 
 from __future__ import annotations
@@ -78,9 +80,10 @@ class VaultStore:
     def probe(self, key: str) -> None:
         """Neither of the two probes can take effect, so whatever becomes of them is a refusal."""
         with nothing_written(), suppress(Changed):
-            self.reader.prove_mount()
+            self.reader.mount.prove()
             if not self._rights_are_known(key):
                 self._probe_removal(key)
+            self.reader.mount.check_lasts(f"{self.reader.shelf.folder}/{key}")
             self._write(key, {}, IMPOSSIBLE)
             raise SinkRefused(f"{self.name} takes writes that it must refuse", hint="is it Vault?")
 
@@ -155,14 +158,18 @@ class VaultStore:
                 raise self.writes.refused(answer)
 
     def _clear_below(self, key: str, version: int) -> None:
-        """Remove every older version that bears a receipt."""
+        """Remove every older version that may hold a secret of ours."""
         if ours := self._ours_below(key, version):
             self._remove(key, ours)
 
     def _ours_below(self, key: str, version: int) -> list[int]:
-        shelf = self.reader.shelf
-        old = [each for each in self.reader.readable_versions(key) if each < version]
-        return [n for n in old if shelf.found(self.reader.at(key, n).data).receipt is not None]
+        old = [each for each in self.reader.versions(key) if each < version]
+        return [n for n in old if self._is_doomed(self.reader.at(key, n).data)]
+
+    def _is_doomed(self, data: Mapping[str, object] | None) -> bool:
+        if data is None:
+            return self.removal == "destroy"
+        return self.reader.shelf.found(data).receipt is not None
 
     def _remove(self, key: str, versions: list[int]) -> None:
         answer = self._send(self.reader.shelf.path(self.removal, key), {"versions": versions})
