@@ -16,6 +16,7 @@ from reconciler.commands.asked import NOTHING
 from reconciler.commands.desk import Desk
 from reconciler.commands.everyday import Consent
 from reconciler.commands.output import Output
+from reconciler.emulator import Fault, Status
 from reconciler.errors import PlanMismatch
 from reconciler.wiring import Parts, Where
 
@@ -164,3 +165,78 @@ def test_a_yes_that_comes_late_is_about_the_plan_that_was_shown(
     parts = Parts(Where(management_url=stage.url), {"NB_PAT": stage.credential}, now=stage.clock.now)
     assert apply(lambda: None) == 0
     assert len(stage.live()["b"]) == 1
+
+
+def test_a_plan_that_was_cut_off_is_carried_out_to_its_end_by_the_same_command(stage: Stage) -> None:
+    stage.config("sinks:\n  local: {type: file, path: secrets}\n  other: {type: file, path: other}\n")
+    stage.tokens_file("name: gone", "name: kept", "name: old", "{name: moved, sinks: [local, other]}")
+    stage.run("apply", "--yes")
+    stage.pass_time(hours=1)
+    stage.tokens_file("name: kept", "{name: old, rotation: 1}", "{name: moved, sinks: [local]}", "name: z")
+    stage.run("plan", "--out", "plan.json")
+    refused = Fault(method="POST", path="*/tokens", action=Status(400, "no"), skip=1)
+    stage.emulator.faults.add(refused)
+    first = stage.run("apply", "plan.json")
+    assert first.code == 8, first.out
+    assert "picks up where this one stopped" in first.out
+    second = stage.run("apply", "plan.json")
+    assert second.code == 0, second.err
+    assert {name: len(ids) for name, ids in stage.live().items()} == {
+        "kept": 1, "old": 2, "moved": 1, "z": 1
+    }  # fmt: skip
+    assert not Path("other/platform/moved").exists()
+    writes = len(stage.writes())
+    assert stage.run("apply", "plan.json").code == 0
+    assert len(stage.writes()) == writes
+
+
+def test_what_went_otherwise_meanwhile_makes_a_plan_stale(stage: Stage) -> None:
+    stage.tokens_file("name: a", "name: b")
+    stage.run("plan", "--out", "plan.json")
+    stage.run("apply", "plan.json")
+    stage.emulator.forget(stage.live()["b"][0])
+    again = stage.run("apply", "plan.json")
+    assert again.code == 6
+    assert "create b (new) is no longer what should be done" in again.err
+
+
+def test_an_approval_that_was_carried_out_in_part_is_asked_for_anew(stage: Stage) -> None:
+    stage.tokens_file("name: a", "name: b")
+    approved = change_id(stage)
+    stage.emulator.faults.add(Fault(method="POST", path="*/tokens", action=Status(400, "no"), skip=1))
+    first = stage.run("apply", "--approved-change", approved)
+    assert first.code == 8
+    assert "Run plan again" in first.out
+    assert "picks up" not in first.out
+    report = json.loads(stage.run("apply", "--approved-change", approved, "--format", "json").out)
+    assert (report["exit"]["code"], report["exit"]["retry"]) == (6, False)
+
+
+@pytest.mark.parametrize("entry", [[], ["{name: gone, state: absent, reason: x}"]], ids=["gone", "absent"])
+def test_a_renewal_of_what_must_go_voids_no_approval(stage: Stage, entry: list[str]) -> None:
+    before = ["name: a", "{name: gone, expires_in: 10}"]
+    stage.tokens_file(*before)
+    stage.run("apply", "--yes")
+    stage.pass_time(days=6)
+    stage.tokens_file("name: a", *entry)
+    approved = change_id(stage)
+    stage.tokens_file(*before)
+    assert "renewed gone" in stage.run("renew", "--yes").out
+    stage.tokens_file("name: a", *entry)
+    assert change_id(stage) == approved
+    stage.pass_time(hours=1)
+    ran = stage.run("apply", "--approved-change", approved, "--allow-revoke", "gone")
+    assert ran.code == 0, ran.err
+    assert list(stage.live()) == ["a"]
+
+
+def test_who_is_condemned_by_name_alone_was_meant_or_is_spared(stage: Stage) -> None:
+    stage.tokens_file("name: a", "{name: gone, state: absent, reason: x}")
+    stage.run("apply", "--yes")
+    stage.emulator.issue(stage.bot, "gone")
+    stage.pass_time(hours=1)
+    approved = change_id(stage)
+    stage.emulator.issue(stage.bot, "gone")
+    stage.pass_time(hours=1)
+    assert stage.run("apply", "--approved-change", approved, "--allow-revoke", "gone").code == 6
+    assert len(stage.live()["gone"]) == 2

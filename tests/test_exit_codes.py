@@ -103,6 +103,8 @@ def test_6_stale_tampered_and_unapproved_plans(stage: Stage) -> None:
     assert stage.run("apply", "--approved-change", "sha256:0").code == 6
     assert stage.live() == {}
     assert stage.run("apply", "plan.json").code == 0
+    assert stage.run("apply", "plan.json").code == 0  # all of it is so
+    stage.emulator.forget(stage.live()["a"][0])
     assert stage.run("apply", "plan.json").code == 6
     stage.pass_time(days=2)
     assert stage.run("apply", "plan.json").code == 6

@@ -83,6 +83,7 @@ def stale(stage: Stage) -> None:
     done(stage)
     stage.run("plan", "--out", "plan.json")
     stage.run("apply", "--yes")
+    stage.emulator.forget(stage.live()["b"][0])
 
 
 def altered(stage: Stage) -> None:
@@ -188,7 +189,7 @@ RUNS = {
     "credential-dies": Run(credential_dies, "apply --yes", 4, "", "failed"),
     "guard": Run(guard, "apply --yes", 5, "guard-stop", "skipped skipped skipped skipped"),
     "blocked": Run(blocked, "apply --yes", 5, ""),
-    "stale": Run(stale, "apply plan.json", 6, "plan-mismatch"),
+    "stale": Run(stale, "apply plan.json", 6, "plan-mismatch", "skipped"),
     "altered": Run(altered, "apply plan.json", 6, "plan-mismatch", "skipped skipped skipped"),
     "not-approved": Run(
         done, "apply --approved-change sha256:0", 6, "plan-mismatch", "skipped skipped skipped"

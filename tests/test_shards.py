@@ -138,7 +138,9 @@ def test_a_job_that_is_told_its_number_need_not_write_it(
     names = [change["name"] for change in json.loads(many.run("plan", "--format", "json").out)["changes"]
              if change["action"] in ("create", "renew")]  # fmt: skip
     assert 0 < len(names) < USERS + 1
-    assert many.run("apply", "plan.json", "--shard", part).code == 6  # it was done
+    writes = len(many.writes())
+    assert many.run("apply", "plan.json", "--shard", part).code == 0
+    assert len(many.writes()) == writes  # it was done
 
 
 @pytest.mark.parametrize("part", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3", "1/99999"])

@@ -7,11 +7,13 @@ import json
 from reconciler.commands import saved
 from reconciler.commands.saved import Saved
 from reconciler.core.changes import Effect
+from reconciler.core.decisions import Decision, decision
 from reconciler.core.plan import Plan as Made
-from reconciler.core.plan import decision
 from reconciler.core.secret import hide_tokens
+from reconciler.core.settled import Settled
 from reconciler.core.shards import Shard
 from reconciler.core.subjects import action_of
+from reconciler.core.world import World
 from reconciler.errors import PlanMismatch
 from reconciler.reports.document import Plan, moment
 from reconciler.reports.lines import EFFECTS
@@ -33,34 +35,38 @@ def check_change(found: Made, approved: str | None) -> None:
         )
 
 
-def narrowed(found: Made, kept: Saved | None, shard: Shard | None = None) -> Made:
+def narrowed(found: Made, world: World, kept: Saved | None, shard: Shard | None = None) -> Made:
     """The part of a fresh plan that a saved one lists, or that a shard of it does.
+
+    What is so by now, since a run was cut off and comes again, is passed over.
 
     Raises:
         UsageError: The file cannot be read.
         PlanMismatch: The saved plan was altered, is too old, is for another account or principal, or
-            the world has moved: something it lists is no longer what should be done.
+            the world has moved: something it lists is neither so nor any longer what should be done.
     """
     if kept is None:
         return found
     document = kept.plan
     _check(document, found)
-    wanted = _part(saved.decisions(document), shard)
+    settled = Settled(found, world, moment(document["as_of"]))
     fresh: dict[str, Effect] = {_key(decision(effect)): effect for effect in found.effects}
-    for decided in wanted:
-        if _key(decided) not in fresh:
+    keys = set()
+    for decided in _part(saved.decisions(document), shard):
+        if _key(decided) in fresh:
+            keys.add(_key(decided))
+        elif decided not in settled:
             action, _, name, reason, *_ = decided
             raise PlanMismatch(
                 f"stale plan: {action} {name} ({reason}) is no longer what should be done, or not so",
                 hint=_AGAIN,
             )
-    keys = {_key(decided) for decided in wanted}
     effects = [effect for key, effect in fresh.items() if key in keys]
     remarks = [change for change in found.changes if action_of(change) not in EFFECTS]
     return found.only([*effects, *remarks])
 
 
-def _part(decisions: list[list[object]], shard: Shard | None) -> list[list[object]]:
+def _part(decisions: list[Decision], shard: Shard | None) -> list[Decision]:
     if shard is None:
         return decisions
     whole = any(action == "register" for action, *_ in decisions)
@@ -86,5 +92,5 @@ def _check(document: Plan, found: Made) -> None:
         raise PlanMismatch(f"the plan was valid until {document['valid_until']}", hint=_AGAIN)
 
 
-def _key(decided: list[object]) -> str:
+def _key(decided: Decision) -> str:
     return hide_tokens(json.dumps(decided))

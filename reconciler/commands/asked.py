@@ -34,8 +34,8 @@ _NAMED: Final = 9
 """So many known names are told."""
 
 
-def decided(world: World, asked: Asked, say: Callable[[str], None]) -> tuple[Plan, Requests]:
-    """The plan for this world, and for what was asked.
+def decided(world: World, asked: Asked, say: Callable[[str], None]) -> tuple[Plan, World]:
+    """The plan for this world and for what was asked, and the world that has what was asked.
 
     A name that nothing has (any more) is an error where the plan is held up: it may be the exception that
     was meant. Else it is said, and no more: what a run removed, the same command names when it runs again.
@@ -44,7 +44,7 @@ def decided(world: World, asked: Asked, say: Callable[[str], None]) -> tuple[Pla
         UsageError: A name is ambiguous, or unknown where that matters.
     """
     if asked == NOTHING:
-        return make_plan(world), Requests()
+        return make_plan(world), world
     reading = _Reading(world)
     requests = Requests(
         rotate=reading.entries(asked.rotate),
@@ -55,13 +55,14 @@ def decided(world: World, asked: Asked, say: Callable[[str], None]) -> tuple[Pla
         | reading.tokens("--allow-revoke", asked.allow_revoke),
         accept_registration=reading.sinks(asked.accept_registration),
     )
-    plan = make_plan(replace(world, requests=requests))
+    world = replace(world, requests=requests)
+    plan = make_plan(world)
     held_up = plan.stops or any(b.why.reason is Reason.PROTECTED for b in plan.blocked)
     for unknown in reading.unknown:
         if held_up:
             raise unknown
         say(f"{unknown.message}; nothing needs this exception now")
-    return plan, requests
+    return plan, world
 
 
 class _Reading:

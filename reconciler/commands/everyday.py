@@ -27,7 +27,7 @@ from reconciler.core.planner import make_plan
 from reconciler.core.reasons import Reason
 from reconciler.core.shards import Shard
 from reconciler.core.subjects import address_of
-from reconciler.core.world import Requests, World
+from reconciler.core.world import World
 from reconciler.errors import ExitCode, GuardStop, PlanMismatch, UsageError
 from reconciler.reports import document, json, text
 from reconciler.reports.ages import ago
@@ -124,22 +124,22 @@ def apply(parts: Parts, desk: Desk, output: Output, asked: Asked, consent: Conse
         raise UsageError(
             "--shard is a part of a saved plan", hint="name the file that `plan --out` wrote"
         )
-
     kept = saved.Saved(consent.saved) if consent.saved else None
 
-    def chosen(whole: Plan, _: Requests) -> Plan:
+    def chosen(whole: Plan, world: World) -> Plan:
         approval.check_change(whole, consent.change_id)
-        return approval.narrowed(whole, kept, consent.shard)
+        return approval.narrowed(whole, world, kept, consent.shard)
 
-    given = consent.yes or kept is not None or consent.change_id is not None
-    choice = Choice("apply", chosen, asks=not given, saved=kept, shard=consent.shard)
+    approved = consent.change_id is not None
+    asks = not (consent.yes or kept or approved)
+    choice = Choice("apply", chosen, asks, kept, consent.shard, approved)
     return _act(parts, desk, output, asked, choice)
 
 
 def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
     """Only what is due: renewals and retirements. Never a new name, never a removal."""
 
-    def chosen(whole: Plan, _: Requests) -> Plan:
+    def chosen(whole: Plan, _: World) -> Plan:
         return _part(whole.only(whole.effects), lambda change: change.why.reason in _DUE)
 
     return _act(parts, desk, output, NOTHING, Choice("renew", chosen, asks=not yes))
@@ -148,8 +148,8 @@ def renew(parts: Parts, desk: Desk, output: Output, *, yes: bool) -> ExitCode:
 def rotate(parts: Parts, desk: Desk, output: Output, asked: Asked, *, yes: bool) -> ExitCode:
     """Renew the named tokens now."""
 
-    def chosen(whole: Plan, requests: Requests) -> Plan:
-        return _part(whole, lambda change: address_of(change) in requests.rotate)
+    def chosen(whole: Plan, world: World) -> Plan:
+        return _part(whole, lambda change: address_of(change) in world.requests.rotate)
 
     return _act(parts, desk, output, asked, Choice("rotate", chosen, asks=not yes))
 
@@ -168,14 +168,15 @@ class Choice:
     """Which part of the plan a command carries out, and whether it asks first; a shard takes no lock."""
 
     command: str
-    of: Callable[[Plan, Requests], Plan]
+    of: Callable[[Plan, World], Plan]
     asks: bool
     saved: saved.Saved | None = None
     shard: Shard | None = None
+    approved: bool = False
 
 
 def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice) -> ExitCode:
-    record = Record(choice.command, desk, output)
+    record = Record(choice.command, desk, output, approved=choice.approved)
 
     def work() -> ExitCode:
         record.notifier = notifier(parts)
@@ -190,9 +191,9 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
                 asked_at = awake_or_not()
                 world = parts.look(api)
             calls = remark(parts, desk, world)
-            whole, requests = decided(world, asked, desk.note)
+            whole, world = decided(world, asked, desk.note)
             record.plan = whole
-            found = choice.of(whole, requests)
+            found = choice.of(whole, world)
             record.say(text.plan(record.planned(found), output.style))
             _stop(found)
             if not found.effects and not calls.earlier:

@@ -45,6 +45,7 @@ class Record:
         notifier: Whom to tell of it; None where the config names nobody, or this only shows.
         trail: What goes into the audit log; None for a command that only looks.
         part: Of a saved plan; None: all of it is meant.
+        approved: Whether a change id is the yes to it.
         clock: This machine's.
     """
 
@@ -60,6 +61,7 @@ class Record:
     notifier: Notifier | None = None
     trail: Trail | None = None
     part: Part | None = None
+    approved: bool = False
     clock: Callable[[], datetime] = _utc
     _shown: tuple[Plan, document.Plan] | None = None
 
@@ -119,7 +121,7 @@ class Record:
         """All of it, with its end."""
         plan = self.document(self.plan) if self.plan else None
         problems = (*located(self.warnings), *ending.problems)
-        ending = replace(ending, problems=problems, set=self.set)
+        ending = replace(ending, problems=problems, set=self.set, approved=self.approved)
         found = json.report_document(self.command, plan, self.results(), ending)
         return {**found, "part": self.part} if self.part else found
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, cast
 
-from reconciler.core.plan import digest_of
+from reconciler.core.decisions import Decision, plan_id_of
 from reconciler.core.secret import hide_tokens
 from reconciler.errors import PlanMismatch, UsageError
 from reconciler.reports.document import Change, Plan, moment
@@ -95,7 +95,7 @@ def is_altered(plan: Plan) -> bool:
     """Whether anything in it is not as it was sealed, or its plan id does not fit its decisions."""
     target = plan["target"]
     whose = plan["set"], target["management_url"], target["principal"]
-    fits = plan["plan_id"] == digest_of(*whose, decisions(plan))
+    fits = plan["plan_id"] == plan_id_of(*whose, decisions(plan))
     return not fits or plan.get("digest") != sealed(plan)["digest"]
 
 
@@ -106,8 +106,8 @@ def sealed(plan: Plan) -> Plan:
     return {**plan, "digest": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"}
 
 
-def decisions(plan: Plan) -> list[list[object]]:
-    """What `core.plan.decision` says of each effect."""
+def decisions(plan: Plan) -> list[Decision]:
+    """What `core.decisions.decision` says of each effect."""
     return [
         [
             *(c["action"], c["user"]["id"], c["name"], c["reason"]["code"], c["tokens"]),
@@ -119,7 +119,7 @@ def decisions(plan: Plan) -> list[list[object]]:
 
 
 def _asked(change: Change) -> list[object]:
-    """What `core.plan.asked_of` says of it."""
+    """What `core.decisions.asked_of` says of it."""
     after = change["after"]
     if after is None:
         return [None, None, None]

@@ -90,6 +90,8 @@ class Revoke:
             a killed run may have been writing to.
         where: The entry that asks for it, where there is one.
         if_idle: Whether a use since the plan was made saves it: nobody asked for it to go.
+        by_name: Whether its name alone condemns it: the file says that there must be none, and no receipt
+            of this set knows it.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Revoke:
     why: Why
     where: Location | None = None
     if_idle: bool = False
+    by_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)

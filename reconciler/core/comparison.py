@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 from reconciler.core.changes import Change, Effect
-from reconciler.core.plan import EFFECTS, Plan, cause_of, decision
+from reconciler.core.decisions import cause_of, decision
+from reconciler.core.plan import EFFECTS, Plan
 from reconciler.core.subjects import refs_of
 
 

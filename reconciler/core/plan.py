@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,15 +22,13 @@ from reconciler.core.changes import (
     Unmanaged,
     Wait,
 )
+from reconciler.core.decisions import change_id_of, decision, plan_id_of
 from reconciler.core.ledger import Counts, Ledger
-from reconciler.core.reasons import Cause, Reason
 from reconciler.core.receipts import SetName
-from reconciler.core.secret import hide_tokens
 from reconciler.core.subjects import (
     action_of,
     address_of,
     name_of,
-    places_of,
     refs_of,
     token_of,
     user_of,
@@ -144,60 +140,12 @@ class Plan:
     @property
     def plan_id(self) -> str:
         """Digest of every decision in this plan, and of whom it is for."""
-        decisions = [decision(effect) for effect in self.effects]
-        return digest_of(self.set, self.server, self.principal, decisions)
+        return plan_id_of(self.set, self.server, self.principal, map(decision, self.effects))
 
     @property
     def change_id(self) -> str:
-        """Digest of what the file causes: a renewal that falls due does not change it."""
-        asked = [[*cause_of(e), places(e), asked_of(e)] for e in self.effects if _is_asked_for(e)]
-        return _digest([self.set, self.server, asked])
-
-
-def digest_of(set_name: str, server: str, principal: str, decisions: list[list[object]]) -> str:
-    """The plan id of these decisions for this account."""
-    return _digest([set_name, server, principal, decisions])
-
-
-def decision(effect: Effect) -> list[object]:
-    """What makes two effects the same decision: everything but words and dates."""
-    refs = sorted(str(ref.id) for ref in refs_of(effect))
-    doomed = [str(token.id) for token in effect.retire_now] if isinstance(effect, Renew) else []
-    return [*cause_of(effect), refs, places(effect), asked_of(effect), doomed]
-
-
-def cause_of(effect: Change) -> list[object]:
-    """The decision without the tokens that it happens to meet."""
-    return [action_of(effect), str(user_of(effect)), name_of(effect), effect.why.reason.code]
-
-
-def places(effect: Effect) -> list[str]:
-    """Where it writes."""
-    return sorted(map(str, places_of(effect)))
-
-
-def asked_of(effect: Effect) -> list[object]:
-    """What the file says about the token: its lifetime, rotation and protection."""
-    match effect:
-        case Create() | Renew():
-            spec = effect.spec
-            return [str(spec.lifetime), spec.rotation, spec.protect]
-        case Amend():
-            return [None, None, effect.after.protect]
-        case _:
-            return [None, None, None]
-
-
-def _is_asked_for(effect: Effect) -> bool:
-    """A new place in the file looks like a place that lost its secret: both need the yes."""
-    reason = effect.why.reason
-    return reason.cause is Cause.CONFIG or reason is Reason.MISSING
-
-
-def _digest(value: object) -> str:
-    """Of what a saved plan can say: somebody may have given a token a secret for a name."""
-    text = hide_tokens(json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":")))
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        """Digest of what the file causes, whichever renewals fall due or are carried out meanwhile."""
+        return change_id_of(self.set, self.server, self.effects)
 
 
 def _position(change: Change) -> tuple[int, str, str, list[str]]:

@@ -6,7 +6,7 @@ Only a sink's own record proves that a token is ours (DESIGN §4).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -78,8 +78,8 @@ def _remove(
     ledger: Ledger,
     spoken: set[TokenId],
 ) -> Iterator[Change]:
-    refs = {ref for holding in holdings for ref in holding.receipt.named}
-    refs |= {TokenRef(token.user, token.id) for token in named}
+    ours = {ref for holding in holdings for ref in holding.receipt.named}
+    refs = ours | {TokenRef(token.user, token.id) for token in named}
     protected = any(holding.receipt.protect for holding in holdings)
     for ref in sorted(refs):
         token = ledger.find(ref)
@@ -90,7 +90,9 @@ def _remove(
             why = Why(Reason.UNREAD, token.why)
             yield Blocked(sentence.name, ref.user, why, sentence.where)
         else:
-            yield _sentenced(sentence, token, ledger, protected=protected)
+            found = _sentenced(sentence, token, ledger, protected=protected)
+            by_name = ref not in ours
+            yield replace(found, by_name=by_name) if isinstance(found, Revoke) else found
     yield from leftovers(sentence.name, holdings, ledger)
 
 

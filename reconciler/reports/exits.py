@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +28,7 @@ class Exit:
 
 
 _AGAIN: Final = "Run the same command again: it picks up where this one stopped."
+_ANEW: Final = "Run plan again, and have what is left approved: it has a change id of its own."
 _INTERRUPTED: Final = (
     "A signal asked the run to stop. It started nothing new and finished what was in flight, so no "
     "secret hangs in the air. Retry: yes; the next run picks up where this one stopped."
@@ -133,3 +134,9 @@ EXITS: Final[Mapping[ExitCode, Exit]] = MappingProxyType(
         ),
     }
 )
+
+
+def after_a_part(code: ExitCode) -> Exit:
+    """The same of a run that an approved change id let in, and that did a part of what was approved."""
+    said = EXITS[code]
+    return replace(said, retry=False, next=_ANEW) if said.retry else said

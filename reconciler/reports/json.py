@@ -33,7 +33,7 @@ from reconciler.reports.document import (
     instant,
 )
 from reconciler.reports.ending import Problem, Report, Result, Stopped
-from reconciler.reports.exits import EXITS
+from reconciler.reports.exits import EXITS, after_a_part
 
 VALID_FOR: Final = timedelta(hours=24)
 TOOL: Final[Tool] = {"name": "netbird-tokens", "version": __version__}
@@ -194,6 +194,7 @@ class Ending:
 
     Attributes:
         set: Whose run it was, where that is known without a plan.
+        approved: Whether a change id was the yes to it, which fits no more once a part is done.
     """
 
     code: ExitCode
@@ -201,14 +202,16 @@ class Ending:
     interrupted: bool = False
     problems: tuple[Problem, ...] = ()
     set: str = ""
+    approved: bool = False
 
 
 def report_document(
     command: str, plan: Plan | None, results: Sequence[Ended], ending: Ending
 ) -> Report:
     """What became of a run: `schemas/report.v1.schema.json`, but for the `fields` of its plan."""
-    said = EXITS[ending.code]
     counted = Counter(result.status for result in results)
+    in_part = ending.approved and counted[Status.DONE]
+    said = after_a_part(ending.code) if in_part else EXITS[ending.code]
     return {
         "format": "netbird-tokens/report",
         "format_version": FORMAT_VERSION,

@@ -63,3 +63,20 @@ def test_a_lost_secret_is_not_deferred_and_takes_its_share() -> None:
 
 def test_what_a_person_asks_for_is_not_deferred() -> None:
     assert renewed(plan(1, requests={"rotate": named("n20", "n12")})) == ["n12", "n20"]
+
+
+def test_what_falls_due_has_no_say_in_what_the_file_asks_for() -> None:
+    tokens = [*DUE, *(token(f"r{age}", f"r{age}", age={"days": age}) for age in (1, 2, 3))]
+    entries: dict[str, Any] = {f"platform/{t.name}": stored(receipt(t)) for t in tokens}
+
+    def ids(*due: LiveToken, every: int = 1) -> tuple[str, list[str]]:
+        raised = [spec(each.name, rotation=1) for each in tokens[len(DUE) :]]
+        live = [*due, *tokens[len(DUE) :]]
+        specs = [*(spec(each.name) for each in due), *raised]
+        sink = inventory({f"platform/{t.name}": entries[f"platform/{t.name}"] for t in live})
+        schedule = Schedule(timedelta(days=every), 2)
+        found = make_plan(world(specs, live, sink, schedule=schedule))
+        return found.change_id, [name for name in renewed(found) if name.startswith("r")]
+
+    assert ids()[1] == ["r2", "r3"]
+    assert ids() == ids(*DUE) == ids(*DUE, every=5)

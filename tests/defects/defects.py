@@ -238,8 +238,8 @@ DEFECTS = (
            "the looser of two limits counts", PLANNER),
     Defect("core/guards.py", "gone == current and bool(unnamed)", "gone > current and bool(unnamed)",
            "a set is emptied in one run", PLANNER),
-    Defect("core/deferral.py", "sorted((r for r in renewals if _can_wait(r, ends)), key=_end)",
-           "[r for r in renewals if _can_wait(r, ends)]", "the token with the nearest end waits", PLANNER),
+    Defect("core/deferral.py", "sorted((change for change in changes if isinstance(change, Renew)), key=_end)",
+           "[change for change in changes if isinstance(change, Renew)]", "the token with the nearest end waits", PLANNER),
     Defect("core/deferral.py", "renewal.old.expires_at > ends", "renewal.old.expires_at < ends",
            "a token expires because its renewal was deferred", PLANNER),
     # Time
