@@ -7,27 +7,20 @@ only where it tells nothing of a secret, in any of the encodings that a program 
 from __future__ import annotations
 
 import base64
-import os
 import re
-import resource
-import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
-from typing import IO, Final, cast
+from typing import Final, cast
 
+from reconciler.child import Child, NotStarted
 from reconciler.core.secret import hide_tokens
 from reconciler.errors import UsageError
 from reconciler.surroundings import Surroundings
 
-_MERCY: Final = 2.0
-"""Seconds between asking a program to end and ending it."""
-_TOLD: Final = 4096
-"""Bytes of what it says to people that are kept."""
-_CHUNK: Final = 65536
+__all__ = ["Ended", "NotStarted", "Program", "seen_by_child", "shown"]
+
 _TELLING: Final = 8
 """So many characters of a secret in a row are too many to be shown."""
 _CODED: Final = re.compile(
@@ -36,25 +29,13 @@ _CODED: Final = re.compile(
 _WITHHELD: Final = "(what it printed is not shown: it holds a part of the secret)"
 
 
-class NotStarted(Exception):
-    """There is no such program, or it cannot be run. Nothing was done.
-
-    Attributes:
-        message: One sentence without a full stop.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """What came of a program.
 
     Attributes:
-        status: Its exit code; negative: the signal that ended it. None: we ended it.
-        why: Why we ended it; empty if we did not.
+        status: Its exit code; negative: the signal that ended it. None: see `why`.
+        why: Why we ended it, or cannot tell what it printed; else empty.
     """
 
     status: int | None
@@ -86,6 +67,8 @@ class Program:
         folder: Where it runs.
         timeout: Seconds.
         limit: How many bytes it may print.
+        unheard: Its stdout goes nowhere, its stderr where ours goes; what it leaves running when it ends
+            by itself is let be.
     """
 
     argv: tuple[str, ...]
@@ -93,107 +76,40 @@ class Program:
     folder: Path
     timeout: float = 60.0
     limit: int = 1 << 20
+    unheard: bool = False
 
     def run(self, words: Sequence[str] = (), given: bytes = b"") -> Ended:
-        """Run it to its end, or end it; nothing that it started in its own group is left behind.
+        """Run it to its end, or end it; nothing that it started in its own group is left behind, unless
+        it is `unheard`.
 
         Raises:
             NotStarted: Nothing was run.
         """
-        with self._started([*self.argv, *words]) as child:
-            talk = _Talk(child, self.limit)
-            talk.begin(given)
-            if not talk.ended.wait(self.timeout):
-                talk.stop(f"took longer than {self.timeout:g} s")
-            return talk.outcome()
+        argv = [*self.argv, *words]
+        limit = None if self.unheard else self.limit
+        child = Child(lambda: self._started(argv), given, limit)
+        status = child.live(self.timeout)
+        return Ended(status, bytes(child.out), bytes(child.err), child.why)
 
-    @contextmanager
-    def _started(self, argv: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    def _started(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
         try:
-            child = subprocess.Popen(  # noqa: S603 - the operator's own program, from the config
-                argv,
+            return subprocess.Popen(  # noqa: S603 - the operator's own program, from the config
+                [_coded(word) for word in argv],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=dict(self.env),
+                stdout=subprocess.DEVNULL if self.unheard else subprocess.PIPE,
+                stderr=None if self.unheard else subprocess.PIPE,
+                env={_coded(name): _coded(value) for name, value in self.env.items()},
                 cwd=self.folder,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "a word with a NUL byte"
             raise NotStarted(f"{argv[0]} cannot be run: {why}") from None
-        with suppress(AttributeError, OSError):  # before the secret is in it; Linux has this call
-            resource.prlimit(child.pid, resource.RLIMIT_CORE, (0, 0))
-        try:
-            yield child
-        finally:
-            if child.poll() is None:  # an interrupt; else its number may be another's by now
-                _kill(child, signal.SIGKILL)
-                child.wait()
 
 
-class _Talk:
-    """What goes in and comes out, each by a thread of its own, so that nothing waits for another."""
-
-    def __init__(self, child: subprocess.Popen[bytes], limit: int) -> None:
-        self.ended = Event()
-        self._child = child
-        self._why = ""
-        self._out, self._err = bytearray(), bytearray()
-        self._limit = limit
-        self._readers: list[Thread] = []
-
-    def begin(self, given: bytes) -> None:
-        child = self._child
-        self._readers = [
-            _thread(self._read, child.stdout, self._take),
-            _thread(self._read, child.stderr, self._hear),
-        ]
-        _thread(self._write, given)
-        _thread(self._wait)
-
-    def stop(self, why: str) -> None:
-        """End it, gently at first."""
-        self._why = self._why or why
-        _kill(self._child, signal.SIGTERM)
-        if not self.ended.wait(_MERCY):
-            _kill(self._child, signal.SIGKILL)
-            self.ended.wait()
-
-    def outcome(self) -> Ended:
-        """A program that left another one running, which has its pipes, has ended all the same."""
-        for reader in self._readers:
-            reader.join(_MERCY)
-        status = None if self._why else self._child.returncode
-        return Ended(status, bytes(self._out), bytes(self._err), self._why)
-
-    def _wait(self) -> None:
-        self._child.wait()
-        _kill(self._child, signal.SIGKILL)  # whatever else is in its group
-        self.ended.set()
-
-    def _write(self, given: bytes) -> None:
-        stdin = self._child.stdin
-        assert stdin  # noqa: S101 - it was asked for
-        with suppress(OSError, ValueError), stdin:  # one that does not read, says so by its answer
-            stdin.write(given)
-
-    def _read(self, stream: IO[bytes], take: Callable[[bytes], None]) -> None:
-        with suppress(OSError, ValueError), stream:
-            while chunk := os.read(stream.fileno(), _CHUNK):
-                take(chunk)
-
-    def _take(self, chunk: bytes) -> None:
-        if len(self._out) + len(chunk) > self._limit:
-            if not self._why:
-                self._why = f"printed more than {self._limit >> 10} KiB"
-                _thread(self.stop, self._why)
-            return
-        self._out += chunk
-
-    def _hear(self, chunk: bytes) -> None:
-        self._err += chunk
-        del self._err[:-_TOLD]
+def _coded(word: str) -> bytes:
+    """As files have it and programs expect it, whatever the locale is."""
+    return word.encode(errors="surrogateescape")
 
 
 def seen_by_child(around: Surroundings, options: Mapping[str, object]) -> dict[str, str]:
@@ -231,14 +147,3 @@ def _forms(secret: str) -> Iterator[str]:
         for text in (plain, secret.encode(errors="surrogatepass")):
             coded = base64.b64encode(bytes(before) + text).decode()[4:-4]
             yield "".join(each for each in coded if each.isalnum()).lower()
-
-
-def _thread(target: Callable[..., None], *given: object) -> Thread:
-    thread = Thread(target=target, args=given, daemon=True)
-    thread.start()
-    return thread
-
-
-def _kill(child: subprocess.Popen[bytes], number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, number)

@@ -1,6 +1,9 @@
 """Ctrl-C, SIGTERM and a closed terminal. While work is in flight, the first lets it finish, the second
 leaves at once; before and after that, the first gives back what is held and unwinds. A signal that our
 parent told us to ignore (`nohup`, a job in the background) stays ignored.
+
+Programs that we run live in sessions of their own, and would outlive us. So they are ended first: what
+they may still write is written before another run can hold the lock.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from contextlib import AbstractContextManager, suppress
 from types import FrameType, TracebackType
 from typing import Final, Self
 
+from reconciler.child import allow, end_all
 from reconciler.errors import ExitCode
 
 _CODES: Final = {
@@ -20,10 +24,12 @@ _CODES: Final = {
     signal.SIGHUP: ExitCode.TERMINATED,  # the contract of exit codes has none of its own
 }
 _STDERR: Final = 2
+_HEALS: Final = "Run the same command again: it heals what is left."
 
 
 class Interrupts(AbstractContextManager["Interrupts"]):
-    """Catches both signals while it is entered.
+    """Catches both signals while it is entered. A third, which comes while what is held is being given
+    back, waits for that; the next one does not.
 
     Attributes:
         in_flight: Names what a second signal would cut off.
@@ -35,6 +41,7 @@ class Interrupts(AbstractContextManager["Interrupts"]):
         self.in_flight = in_flight
         self.let_go = let_go
         self.code: ExitCode | None = None
+        self._leaves = self._waited = False
         self._before: dict[int, object] = {}
 
     def stopped(self) -> bool:
@@ -59,9 +66,14 @@ class Interrupts(AbstractContextManager["Interrupts"]):
             self.code = code
             _say("\ninterrupted: finishing what is in flight; once more to leave at once")
             return
-        cut = ", ".join(self.in_flight()) or "nothing"
-        _say(f"\nleft at once; cut off: {cut}. Run the same command again: it heals what is left.")
+        if self._leaves and not self._waited:
+            self._waited = True
+            return
+        self._leaves = True
         try:
+            cut = ", ".join(self.in_flight()) or "nothing"
+            _say(f"\nleft at once; cut off: {cut}. {_HEALS}")
+            end_all()
             _say(self.let_go())
         finally:
             os._exit(code)
@@ -117,8 +129,12 @@ class Leaving(AbstractContextManager["Leaving"]):
         if self._begun and not self._waited:
             self._waited = True
             return
-        if self._armed:
-            _say(self.let_go())
+        try:
+            end_all()
+            if self._armed:
+                _say(self.let_go())
+        finally:
+            allow()
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         _say("terminated")
