@@ -8,17 +8,25 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lock_server import LockServer
 from staging import SECRET, Stage, command, piped, wait_for
 from test_documents import check as fits
 from test_harmless import EVIL, is_harmless
 
-from reconciler.commands.audit import AuditLog
+from reconciler.commands.audit import AuditLog, by_hand, told, trail
+from reconciler.commands.desk import Desk
 from reconciler.emulator import Call, Delay, Drop, Fault
 from reconciler.emulator import Status as Answer
+from reconciler.errors import ExitCode, SinkRefused, SinkUnsure
+from reconciler.reports.audit import Account, Deed
+from reconciler.transaction import awake_or_not
+from reconciler.wiring import Parts, Where
 
 LOG = "audit_log: audit.ndjson\n"
 
@@ -77,6 +85,7 @@ def test_every_action_is_told_before_and_after(
     (renewed,) = [e for e in lines()[8:] if e["type"] == "ended"]
     assert (renewed["action"], renewed["reason"]) == ("renew", "rotate-requested")
     assert [renewed["token"]] == renewed["revokes_at_once"] == [made["a"]]
+    assert renewed["places"] == ["local:platform/a"]
     assert not SECRET.search(Path("audit.ndjson").read_text("utf-8"))
 
 
@@ -120,6 +129,10 @@ def test_tokens_made_and_revoked_by_hand_are_told(logged: Stage) -> None:
     logged.emulator.faults.add(Fault(no, "POST", path="*/tokens"))
     assert logged.run("create", "--name", "refused", "--show-once").code == 1
     ended = [e for e in lines() if e["type"] == "ended"]
+    around = [(e["command"], e["exit_code"]) for e in lines() if e["type"] == "run_ended"]
+    assert around == [("create", 0), ("create", 0), ("revoke", 0), ("create", 1)]
+    assert [e["type"] for e in lines()] == ["run_began", "began", "ended", "run_ended"] * 4
+    assert [e["places"] for e in ended] == [[], ["local:by-hand/kept"], [], []]
     assert [(e["command"], e["action"], e["name"], e["result"]) for e in ended] == [
         ("create", "create", "by hand", "done"),
         ("create", "create", "kept", "done"),
@@ -130,6 +143,133 @@ def test_tokens_made_and_revoked_by_hand_are_told(logged: Stage) -> None:
     assert {e["set"] for e in lines()} == {None}
     assert len(deeds("began")) == 4
     assert not SECRET.search(Path("audit.ndjson").read_text("utf-8"))
+
+
+def test_what_hooks_change_is_told_also_where_a_run_does_nothing_else(logged: Stage) -> None:
+    """Who took the mark off which receipt, and when."""
+    logged.config(LOG + "hooks: {deploy: [[test, -e, works]]}\n")
+    assert logged.run("apply", "--yes").code == 10
+    assert not [e for e in lines() if e.get("reason") == "deployed"]
+    Path("works").touch()
+    before = len(lines())
+    assert logged.run("apply", "--yes").code == 0
+    first, *changes, last = lines()[before:]
+    assert (first["type"], last["type"], last["exit_code"]) == ("run_began", "run_ended", 0)
+    told = [(e["type"], e["action"], e["name"], e["reason"], e["token"], e["places"]) for e in changes]
+    expected = [
+        (kind, "amend", name, "deployed", *logged.live()[name], [f"local:platform/{name}"])
+        for name in ("a", "b")
+        for kind in ("began", "ended")
+    ]
+    assert told == expected
+    assert {e["user"] for e in changes} == {logged.bot}
+    assert {e["result"] for e in changes if e["type"] == "ended"} == {"done"}
+    assert "deployed" in logged.run("explain", "deployed").out
+
+
+def test_a_receipt_is_not_changed_without_its_line(logged: Stage) -> None:
+    """The log is gone once the hooks have run."""
+    logged.tokens_file("name: a")
+    Path("log").mkdir()
+    hook = "hooks: {deploy: [[sh, -c, 'rm -r log']]}\n"
+    logged.config(f"audit_log: log/audit.ndjson\n{hook}")
+    ran = logged.run("apply", "--yes", "--report", "json=r.json")
+    assert ran.code == json.loads(Path("r.json").read_text("utf-8"))["exit"]["code"] == 1
+    assert "the deploy hooks ran, and will run once more: local:platform/a: the audit log" in ran.err
+    receipt = next(Path("secrets/platform").glob(".*.netbird-tokens.json")).read_text("utf-8")
+    assert json.loads(receipt)["undeployed"] is True
+
+
+def test_an_interrupted_revoke_finishes_what_it_began_and_says_so(logged: Stage) -> None:
+    for name in ("x", "y"):
+        logged.emulator.issue(logged.bot, name, days=9)
+    ids = [*logged.live()["x"], *logged.live()["y"]]
+    there, go_on = threading.Event(), threading.Event()
+    wait = Call(lambda: (there.set(), go_on.wait(30)))
+    logged.emulator.faults.add(Fault(wait, "DELETE", when="before"))
+    process = command(logged, "revoke", *ids, "--yes")
+    assert there.wait(20)
+    process.terminate()
+    assert process.stdout
+    next(line for line in process.stdout if "finishing what is in flight" in line)
+    go_on.set()
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 143, said
+    assert f"not started: interrupted: {ids[1]}" in said
+    assert list(logged.live()) == ["y"]
+    assert [e["type"] for e in lines()] == ["run_began", "began", "ended", "run_ended"]
+    assert (lines()[2]["result"], lines()[3]["exit_code"]) == ("done", 143)
+
+
+@pytest.mark.parametrize(
+    ("error", "result", "text", "code"),
+    [
+        (KeyboardInterrupt(), "uncertain", "the run broke off", 130),
+        (SystemExit(143), "uncertain", "the run broke off", 143),
+        (ZeroDivisionError(), "uncertain", "the run broke off", 1),
+        (SinkUnsure("it fell silent"), "uncertain", "it fell silent", 1),
+        (SinkRefused("it said no"), "failed", "it said no", 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("depth", ["in the deed", "beside it"])
+def test_whatever_breaks_an_action_off_its_lines_have_an_end(
+    logged: Stage, error: BaseException, result: str, text: str, code: int, depth: str
+) -> None:
+    parts = Parts(Where(), os.environ)
+    kept = trail(parts, "create")
+    kept.knows(Account("https://x", {"id": "u", "name": "us"}), datetime.now(UTC), awake_or_not())
+    desk = Desk(sys.stdout, sys.stderr, interactive=False, ask=lambda _: False)
+
+    def work() -> ExitCode:
+        kept.begins()
+        deed = Deed("create", "x", "u")
+        if depth == "beside it":
+            kept.starts(deed)
+            raise error
+        with told(kept, deed):
+            raise error
+
+    with pytest.raises(type(error)):
+        by_hand(kept, desk, work)
+    began, _, ended, last = lines()
+    assert [began["type"], ended["type"], last["type"]] == ["run_began", "ended", "run_ended"]
+    if depth == "in the deed":
+        assert (ended["result"], ended["text"]) == (result, text)
+    else:
+        assert (ended["result"], ended["text"]) == ("uncertain", "the run broke off")
+    assert last["exit_code"] == code
+
+
+def test_the_last_line_has_the_exit_code_also_where_a_report_is_lost(logged: Stage) -> None:
+    """Before, it said 0, and the process then exited 1."""
+    folder = logged.folder / "reports"
+    folder.mkdir()
+    logged.emulator.faults.add(Fault(Call(folder.rmdir), "POST"))
+    ran = logged.run(
+        "apply", "--yes", "--report", "json=reports/r.json", "--report", "json=kept.json"
+    )
+    kept = json.loads(Path("kept.json").read_text("utf-8"))
+    assert (ran.code, kept["exit"]["code"], lines()[-1]["exit_code"]) == (1, 1, 1)
+
+
+def test_a_lock_that_is_freed_by_hand_is_told(logged: Stage) -> None:
+    with LockServer("terraform").served() as server:
+        logged.config(LOG + server.config)
+        assert logged.run("unlock", "run-7", "--yes").code == 0
+        assert lines() == [], "nobody held it"
+        server.held = {"ID": "run-7", "Who": "ci", "Created": "2026-11-24T09:00:00Z"}
+        assert logged.run("unlock", "run-8", "--yes").code == 7
+        assert logged.run("unlock", "run-7").code == 3
+        assert lines() == [], "nothing was begun"
+        assert logged.run("unlock", "run-7", "--yes").code == 0
+    told = [(e["type"], e["command"], e.get("action"), e.get("name"), e.get("result")) for e in lines()]
+    assert told == [
+        ("run_began", "unlock", None, None, None),
+        ("began", "unlock", "unlock", "run-7", None),
+        ("ended", "unlock", "unlock", "run-7", "done"),
+        ("run_ended", "unlock", None, None, None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from staging import Stage, at_a_terminal, command
+from staging import Stage, at_a_terminal, command, piped
 
 from reconciler.emulator import Drop, Fault
 
@@ -131,6 +131,33 @@ def test_a_run_that_dies_before_the_hook_leaves_it_to_the_next_one(stage: Stage)
     Path("works").touch()
     assert stage.run("apply", "--yes").code == 0
     assert (seen(), marks(stage)) == (["a"], [])
+
+
+def test_names_reach_a_hook_in_utf_8_whatever_the_locale_is(stage: Stage) -> None:
+    """Before, the run broke off after the secrets were stored."""
+    stage.config("hooks:\n  deploy: [[sh, -c, 'cat > seen; echo $0 >> seen', grüße]]\n")
+    stage.tokens_file("{name: münze, sinks: [{sink: local, key: coin}]}")
+    ran = piped(stage, 'LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 "$@"', "apply", "--yes")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert seen() == ["münze", "grüße"]
+
+
+def test_stdout_of_a_hook_goes_nowhere_and_its_stderr_where_ours_goes(stage: Stage) -> None:
+    """However much it prints: nobody keeps it."""
+    chatty = "yes | head -c 4000000; echo reloaded >&2; exit 3"
+    stage.config(f"hooks:\n  deploy: [[sh, -c, '{chatty}']]\n")
+    stage.tokens_file("name: a")
+    ran = piped(stage, '"$@"', "apply", "--yes", "--format", "json")
+    assert ran.returncode == json.loads(ran.stdout)["exit"]["code"] == 10
+    assert ran.stderr.index("reloaded") < ran.stderr.index("hook sh failed with exit code 3")
+
+
+def test_a_hook_that_cannot_be_run_has_failed(stage: Stage) -> None:
+    stage.config("hooks: {deploy: [[./nothing]], failure: [[./nothing]]}\n")
+    stage.tokens_file("name: a")
+    ran = stage.run("apply", "--yes")
+    assert (ran.code, marks(stage)) == (10, ["a"])
+    assert "hook ./nothing cannot be run: No such file or directory" in ran.err
 
 
 def test_a_secret_of_an_uncertain_renewal_gets_its_hook_from_the_next_run(stage: Stage) -> None:

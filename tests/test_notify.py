@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from staging import SECRET, Stage, at_a_terminal, command, wait_for
 from test_documents import check as fits
 from test_harmless import EVIL
 
-from reconciler.emulator import Delay, Drop, Fault
+from reconciler.emulator import Call, Delay, Drop, Fault
 from reconciler.emulator import Status as Answer
 from reconciler.http.retry import Pace
 from reconciler.webhook import Webhook
@@ -31,9 +32,14 @@ class Hook:
     url: str = ""
     answers: list[int] = field(default_factory=lambda: [204])
     requests: list[Request] = field(default_factory=list)
+    there: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event | None = None
 
     def handle(self, request: Request) -> Said:
         self.requests.append(request)
+        self.there.set()
+        if self.go_on is not None:
+            self.go_on.wait(30)
         return Said(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
     def events(self) -> list[str]:
@@ -176,6 +182,46 @@ def test_a_notice_that_is_not_taken_is_exit_10_and_comes_again_for_drift(
     assert not Path("told.json").exists()
     assert stage.run("drift").code == 2
     assert hook.events() == ["change", "drift", "drift"]
+
+
+def test_a_notice_says_the_code_of_a_run_whose_report_is_lost(stage: Stage, hook: Hook) -> None:
+    """Before, it told of a change that went well, and the process then exited 1."""
+    stage.tokens_file("name: a")
+    folder = stage.folder / "reports"
+    folder.mkdir()
+    stage.emulator.faults.add(Fault(Call(folder.rmdir), "POST"))
+    assert stage.run("apply", "--yes", "--report", "json=reports/r.json").code == 1
+    (request,) = hook.requests
+    told = hook.body(request)
+    assert (told["event"], told["exit_code"]) == ("failure", 1)
+
+
+def test_a_report_that_was_written_first_still_says_that_the_notice_failed(
+    stage: Stage, hook: Hook
+) -> None:
+    hook.answers = [404]
+    stage.config(f"notify: {{url_env: HOOK, {STATE}}}\naudit_log: audit.ndjson\n")
+    stage.tokens_file("name: a")
+    assert stage.run("apply", "--yes", "--report", "json=r.json").code == 10
+    assert json.loads(Path("r.json").read_text("utf-8"))["exit"]["code"] == 10
+    last = Path("audit.ndjson").read_text("utf-8").splitlines()[-1]
+    assert json.loads(last)["exit_code"] == 10
+
+
+def test_a_signal_while_a_notice_is_sent_waits_for_that(stage: Stage, hook: Hook) -> None:
+    """All is done by then; what is left is to say so."""
+    hook.go_on = threading.Event()
+    stage.tokens_file("name: a")
+    process = command(stage, "apply", "--yes", "--report", "json=r.json")
+    assert hook.there.wait(20)
+    process.terminate()
+    assert process.stdout
+    next(line for line in process.stdout if "finishing what is in flight" in line)
+    hook.go_on.set()
+    said, _ = process.communicate(timeout=20)
+    assert (process.returncode, "Applied: 2 done." in said) == (0, True)
+    assert json.loads(Path("r.json").read_text("utf-8"))["exit"]["code"] == 0
+    assert hook.events() == ["change"]
 
 
 def test_a_worse_code_stays(stage: Stage, hook: Hook) -> None:

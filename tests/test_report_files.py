@@ -122,6 +122,19 @@ def test_our_own_stdout_is_written_to_whatever_it_is(stage: Stage, line: str) ->
     assert Path("/dev/stdout").readlink() == before
 
 
+def test_a_plan_that_is_lost_is_an_error_in_every_report(stage: Stage) -> None:
+    """Whatever the plan says: a pipeline must not go on with yesterday's."""
+    stage.tokens_file("name: a")
+    ran = piped(stage, '"$@"', "plan", "--out", "/dev/full", "--detailed-exitcode", "--report", "junit=r.xml",
+                "--report", "events=e", "--report", "github-output=o")  # fmt: skip
+    assert ran.returncode == 1
+    assert "Plan: 1 create" in ran.stdout
+    assert "/dev/full was not written: No space left" in ran.stderr
+    assert "next:" not in ran.stderr
+    assert json.loads(Path("e").read_text("utf-8").splitlines()[-1])["exit"]["code"] == 1
+    assert "exit_code=1" in Path("o").read_text("utf-8")
+
+
 def test_a_file_is_never_half_written(stage: Stage) -> None:
     stage.tokens_file("name: a")
     Path("plan.json").write_text("old", "utf-8")

@@ -89,6 +89,14 @@ def test_every_user_is_in_exactly_one_part(many: Stage) -> None:
     assert {number_of(str(user), 5) for user in range(200)} == {1, 2, 3, 4, 5}
 
 
+@pytest.mark.parametrize("working", [(), (1,), (3,), (2, 4), (1, 2, 3, 4)])
+def test_what_no_plan_lists_is_one_parts_whichever_parts_are_run(working: tuple[int, ...]) -> None:
+    parts = [Shard(index, 4) for index in range(1, 5)]
+    for user in map(str, range(50)):
+        (one,) = [part.index for part in parts if part.calls(user, working)]
+        assert one in (working or (number_of(user, 4),))
+
+
 def test_where_a_sink_is_written_to_for_the_first_time_one_part_does_it_all(stage: Stage) -> None:
     stage.users = [stage.emulator.add_user(f"u{n}", role="user", service_user=True) for n in range(USERS)]
     write(stage, 0)
@@ -122,6 +130,40 @@ def test_guards_judge_the_whole(many: Stage) -> None:
     for part in ("1/2", "2/2"):
         assert many.run("apply", "plan.json", "--shard", part).code == 5
     assert tokens(many) == USERS
+
+
+HOOK = "hooks:\n  deploy: [[sh, -c, 'cat >> seen; test -e works']]\n"
+
+
+@pytest.mark.parametrize("renewed", [USERS, 1, 0])
+def test_hooks_of_earlier_runs_are_called_once_by_all_parts_together(
+    many: Stage, renewed: int
+) -> None:
+    """Whether each part is a job of its own, or only those are that have something to do."""
+    many.config(HOOK)
+    assert many.run("apply", "--yes").code == 10
+    names = [f"t{n}" for n in range(USERS)]
+    rotations = {name: 2 if n < renewed else 1 for n, name in enumerate(names)}
+    many.tokens_file(
+        *[f"{{name: {name}, user: u{n}, rotation: {rotations[name]}}}" for n, name in enumerate(names)],
+        "{name: new, user: u3}",
+    )
+    document = saved(many)
+    Path("works").touch()
+    working = matrix(many, 4)
+    every = [f"{index}/4" for index in range(1, 5)]
+    assert len(working) == len({number_of(user, 4) for user in many.users[:renewed]})
+    called: list[str] = []
+    for part in working or every:
+        Path("seen").unlink(missing_ok=True)
+        assert many.run("apply", "plan.json", "--shard", part).code == 0
+        called += Path("seen").read_text("utf-8").split() if Path("seen").exists() else []
+    assert sorted(called) == sorted([*names, "new"])
+    assert document["summary"]["renew"] == renewed
+    Path("seen").unlink(missing_ok=True)
+    for part in every:
+        many.run("apply", "plan.json", "--shard", part)
+    assert not Path("seen").exists()
 
 
 @pytest.mark.parametrize(

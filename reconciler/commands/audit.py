@@ -12,17 +12,27 @@ import stat
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
+from reconciler.commands.desk import Desk
+from reconciler.commands.output import complain
 from reconciler.core.changes import Effect
 from reconciler.core.outcome import Result, Status
 from reconciler.core.people import Directory
 from reconciler.core.plan import Plan
 from reconciler.core.tokens import TokenId, User
-from reconciler.errors import ExitCode, NetbirdTokensError, Uncertain, Unwritten, UsageError
+from reconciler.errors import (
+    ExitCode,
+    NetbirdTokensError,
+    SinkUnsure,
+    Uncertain,
+    Unwritten,
+    UsageError,
+)
 from reconciler.reports import audit
 from reconciler.reports.audit import Account, Deed, End
 from reconciler.surroundings import job_of, who_runs
@@ -34,6 +44,7 @@ _STATUS: Final = {
     ExitCode.ROLLED_BACK: Status.ROLLED_BACK,
     ExitCode.UNCERTAIN: Status.UNCERTAIN,
 }
+_BROKE_OFF: Final = End(Status.UNCERTAIN.value, "the run broke off")
 
 
 class AuditLog:
@@ -102,6 +113,7 @@ class Trail:
         self._account: Account | None = None
         self._since: Callable[[], datetime] | None = None
         self._has_begun = False
+        self._open: set[Deed] = set()
         self.lost: list[Unwritten] = []
 
     def knows(self, account: Account, as_of: datetime, looked: float) -> None:
@@ -110,13 +122,14 @@ class Trail:
         self._since = lambda: as_of + timedelta(seconds=awake_or_not() - looked)
 
     def begins(self) -> None:
-        """Before the first action. Raises Unwritten: then nothing was done, and nothing is."""
+        """Before anything is done. Raises Unwritten: then nothing was done, and nothing is."""
         self._append(lambda at, account: audit.of_run(at, self._run, account))
         self._has_begun = True
 
     def starts(self, deed: Deed) -> None:
         """Before an action. Raises Unwritten: it must not begin."""
         self._append(lambda at, account: audit.of_deed(at, self._run, account, deed))
+        self._open.add(deed)
 
     def starts_effect(self, effect: Effect) -> None:
         """The same for an effect of a plan."""
@@ -124,21 +137,25 @@ class Trail:
 
     def ends(self, deed: Deed, end: End) -> None:
         """After it, or where it was passed over. What is done is done: a lost line is kept in `lost`."""
-        try:
-            self._append(lambda at, account: audit.of_deed(at, self._run, account, deed, end))
-        except Unwritten as error:
-            self.lost.append(error)
+        self._open.discard(deed)
+        self._add(lambda at, account: audit.of_deed(at, self._run, account, deed, end))
 
     def ends_effect(self, result: Result) -> None:
         """The same for an effect of a plan."""
         self.ends(audit.deed_of(result.effect), audit.end_of(result))
 
     def closes(self, code: ExitCode) -> None:
-        """After the last action, if there was a first."""
+        """After the last action, if `begins` was called; an action that broke off ends here."""
         if not self._has_begun:
             return
+        for deed in sorted(self._open, key=repr):
+            self.ends(deed, _BROKE_OFF)
+        code = code or (ExitCode.ERROR if self.lost else ExitCode.OK)
+        self._add(lambda at, account: audit.of_run(at, self._run, account, code))
+
+    def _add(self, line: Callable[[datetime, Account], str]) -> None:
         try:
-            self._append(lambda at, account: audit.of_run(at, self._run, account, code))
+            self._append(line)
         except Unwritten as error:
             self.lost.append(error)
 
@@ -165,8 +182,8 @@ def account_of(plan: Plan) -> Account:
     )
 
 
-class ByHand:
-    """One action that a person asked for, between its two lines."""
+class Doing:
+    """One action, between its two lines."""
 
     def __init__(self) -> None:
         self.made: TokenId | None = None
@@ -174,17 +191,52 @@ class ByHand:
 
 
 @contextmanager
-def by_hand(kept: Trail, deed: Deed) -> Iterator[ByHand]:
-    """Do one action; what it made and how it ended is told to what this gives. Raises Unwritten."""
+def told(kept: Trail, deed: Deed) -> Iterator[Doing]:
+    """Do one action; what it made and how it ended is told to what this gives.
+
+    Raises:
+        Unwritten: It must not begin.
+    """
     kept.starts(deed)
-    doing = ByHand()
+    doing = Doing()
     try:
         yield doing
-    except NetbirdTokensError as error:
-        status = Status.UNCERTAIN if isinstance(error, Uncertain) else Status.FAILED
-        kept.ends(deed, End(status.value, error.message, doing.made))
+    except BaseException as error:
+        kept.ends(deed, replace(_end_by(error), made=doing.made))
         raise
     kept.ends(deed, End(_STATUS.get(doing.code, Status.FAILED).value, "", doing.made))
+
+
+def _end_by(error: BaseException) -> End:
+    if not isinstance(error, NetbirdTokensError):
+        return _BROKE_OFF
+    unsure = isinstance(error, Uncertain | SinkUnsure)
+    return End((Status.UNCERTAIN if unsure else Status.FAILED).value, error.message)
+
+
+def by_hand(kept: Trail, desk: Desk, work: Callable[[], ExitCode]) -> ExitCode:
+    """Do what a person asked for. Whatever ends it, the log has the exit code; what it lost is said."""
+    try:
+        code = work()
+    except BaseException as error:
+        kept.closes(code_of(error))
+        complain(desk, kept.lost[:1], ExitCode.ERROR)
+        raise
+    kept.closes(code)
+    return complain(desk, kept.lost[:1], code)
+
+
+def code_of(error: BaseException) -> ExitCode:
+    """With what the process exits that ends by this."""
+    match error:
+        case NetbirdTokensError():
+            return error.exit_code
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case SystemExit():  # of `signals`, for all others
+            return ExitCode.TERMINATED
+        case _:
+            return ExitCode.ERROR
 
 
 def account_by_hand(parts: Parts, users: Sequence[User]) -> Account:

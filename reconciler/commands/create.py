@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.api.service import HttpTokenApi
-from reconciler.commands.audit import ByHand, account_by_hand, by_hand, trail
+from reconciler.commands.audit import Doing, Trail, account_by_hand, by_hand, told, trail
 from reconciler.commands.desk import Desk
-from reconciler.commands.output import complain
 from reconciler.commands.tokens import owner_of
 from reconciler.core.changes import Create, Target
 from reconciler.core.outcome import Status
 from reconciler.core.reasons import Reason, Why
 from reconciler.core.receipts import Absent, Place, SinkName, version_of
 from reconciler.core.spec import ExpiresIn, Location, TokenSpec
+from reconciler.core.subjects import places_of
 from reconciler.core.tokens import LiveToken, TokenId, UserId
 from reconciler.core.world import BY_HAND
 from reconciler.errors import ApiError, ExitCode, Gone, GuardStop, Uncertain, UsageError
@@ -47,6 +47,10 @@ def create(parts: Parts, desk: Desk, wish: Wish) -> ExitCode:
             hint="let a terminal, a file or a pipe take it, or name a sink with --sink",
         )
     kept = trail(parts, "create")
+    return by_hand(kept, desk, lambda: _create(parts, desk, wish, kept))
+
+
+def _create(parts: Parts, desk: Desk, wish: Wish, kept: Trail) -> ExitCode:
     with parts.lock("create", desk.note) as let_go, parts.writer() as api:
         began = awake_or_not()
         users = api.users()
@@ -54,14 +58,20 @@ def create(parts: Parts, desk: Desk, wish: Wish) -> ExitCode:
         owner = owner_of(users, wish.user)
         interrupts = Interrupts(lambda: (wish.name,), let_go)
         with interrupts:  # a token that is being made is made, and its secret gets out
-            put = _shown_once if wish.sink is None else _into_sink
+            effect = None if wish.sink is None else _effect(parts, owner, wish)
+            places = tuple(map(str, places_of(effect))) if effect else ()
+            kept.begins()
             try:
-                with by_hand(kept, Deed("create", wish.name, owner)) as doing:
-                    doing.code = code = put(parts, desk, Making(api, owner, doing), wish)
+                with told(kept, Deed("create", wish.name, owner, places=places)) as doing:
+                    making = Making(api, owner, doing)
+                    if effect is None:
+                        code = _shown_once(desk, making, wish)
+                    else:
+                        code = _into_sink(parts, desk, making, effect)
+                    doing.code = code
             except Uncertain as error:
                 listing = f"`netbird-tokens list --user-id {owner}` shows it if it exists"
                 code = _left(desk, error.message, f"{listing}; then {_revoke('ID')}")
-    code = complain(desk, kept.lost[:1], code)
     return interrupts.code if interrupts.code is not None and code is ExitCode.OK else code
 
 
@@ -71,10 +81,10 @@ class Making:
 
     api: HttpTokenApi
     owner: UserId
-    doing: ByHand
+    doing: Doing
 
 
-def _shown_once(_: Parts, desk: Desk, making: Making, wish: Wish) -> ExitCode:
+def _shown_once(desk: Desk, making: Making, wish: Wish) -> ExitCode:
     api = making.api
     minted = api.create(making.owner, wish.name, wish.days)
     token = minted.token
@@ -100,13 +110,12 @@ def _take_back(desk: Desk, api: HttpTokenApi, token: LiveToken, cause: str) -> E
     return ExitCode.ROLLED_BACK
 
 
-def _into_sink(parts: Parts, desk: Desk, making: Making, wish: Wish) -> ExitCode:
-    effect = _effect(parts, making.owner, wish)
+def _into_sink(parts: Parts, desk: Desk, making: Making, effect: Create) -> ExitCode:
     result = mint(effect, parts.ports(making.api))
     making.doing.made = result.token
     place = effect.targets[0].place
     if result.status is Status.DONE:
-        desk.show(f"created {terminal(wish.name)}  {result.token}  secret → {place}")
+        desk.show(f"created {terminal(effect.spec.name)}  {result.token}  secret → {place}")
         return ExitCode.OK
     text = f"{result.text} (token {result.token})"
     if result.status is Status.UNCERTAIN:

@@ -12,14 +12,14 @@ from reconciler.commands import approval, renderings, saved, verdict
 from reconciler.commands.asked import NOTHING, Asked, decided
 from reconciler.commands.audit import account_of, trail
 from reconciler.commands.desk import Desk
-from reconciler.commands.hooks import Calls, left_for, named
+from reconciler.commands.hooks import Calls, Whose, everybody, left_for, named
 from reconciler.commands.notify import notifier
 from reconciler.commands.output import Output, write
 from reconciler.commands.progress import waiting
 from reconciler.commands.record import Record
 from reconciler.commands.reporting import Look, recorded, viewed
 from reconciler.commands.run import carry_out
-from reconciler.commands.shards import part_of
+from reconciler.commands.shards import ours, part_of
 from reconciler.commands.view import view
 from reconciler.core.changes import Change, Create, Register, Renew
 from reconciler.core.plan import Plan
@@ -74,14 +74,16 @@ def plan(parts: Parts, desk: Desk, output: Output, asked: Asked, wish: Wish) -> 
             full = json.detailed(shown)
             return full if out is None else saved.sealed(full)
 
-        def after() -> None:
+        def keep() -> None:
             if out is not None:
                 write(out, json.dumps(whole()))
+
+        def after() -> None:
             if found.effects and not found.is_past:
                 _say_next(desk, out)
 
         code = verdict.of_plan(found, detailed=wish.detailed, calls=bool(calls.earlier))
-        return Look(renderings.of_plan(shown, whole, saved=out is not None), code, after)
+        return Look(renderings.of_plan(shown, whole, saved=out is not None), code, keep, after)
 
     return viewed(record, work)
 
@@ -98,7 +100,11 @@ def status(parts: Parts, desk: Desk, output: Output) -> ExitCode:
     record = Record("status", desk, output)
 
     def work() -> Look:
-        found, shown = _look(parts, record)
+        warn(parts, record)
+        world = view(parts, desk).world
+        remark(parts, desk, world)
+        found = make_plan(world)
+        shown = record.planned(found)
         return Look(renderings.of_status(shown), ExitCode.OK if found.complete else ExitCode.ERROR)
 
     return viewed(record, work)
@@ -190,7 +196,7 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
             with waiting(desk, "reading tokens and sinks"):
                 asked_at = awake_or_not()
                 world = parts.look(api)
-            calls = remark(parts, desk, world)
+            calls = remark(parts, desk, world, ours(choice.saved, choice.shard))
             whole, world = decided(world, asked, desk.note)
             record.plan = whole
             found = choice.of(whole, world)
@@ -204,9 +210,8 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
                 if time.monotonic() - began > _FRESH:
                     _check_again(found, choice.of(*decided(parts.look(api), asked, desk.note)))
             record.say("")
-            if found.effects:
-                record.trail.knows(account_of(found), found.as_of, asked_at)
-                record.trail.begins()
+            record.trail.knows(account_of(found), found.as_of, asked_at)
+            record.trail.begins()
             return carry_out(found, parts.ports(api), record, calls, let_go)
 
     return recorded(record, work)
@@ -226,20 +231,12 @@ def _stop(found: Plan) -> None:
         raise GuardStop(f"guard {first.id}: {first.text}; nothing was changed", hint=first.hint)
 
 
-def _look(parts: Parts, record: Record) -> tuple[Plan, document.Plan]:
-    warn(parts, record)
-    world = view(parts, record.desk).world
-    remark(parts, record.desk, world)
-    found = make_plan(world)
-    return found, record.planned(found)
-
-
-def remark(parts: Parts, desk: Desk, world: World) -> Calls:
+def remark(parts: Parts, desk: Desk, world: World, whose: Whose = everybody) -> Calls:
     """Say what a plan does not: a clock that is off, and hooks that an earlier run has left to call."""
     skew = None if world.is_past else parts.skew(world.now)
     if skew is not None:
         desk.note(f"this machine's clock is {ago(skew)} off the server's; the server's counts")
-    calls = left_for(parts.config.hooks, world)
+    calls = left_for(parts.config.hooks, world, whose)
     if calls.earlier:
         desk.note(f"stored, but no deploy hook has succeeded for it yet: {named(calls.earlier)}")
     return calls

@@ -7,22 +7,28 @@ hook has succeeded. So whatever comes in between, the next run calls the hook, o
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from reconciler.commands.desk import Desk
+from reconciler.commands.record import Record
 from reconciler.core.changes import Create, Renew
 from reconciler.core.outcome import Outcome, Status
+from reconciler.core.reasons import Reason
 from reconciler.core.receipts import Place, Stored
-from reconciler.core.tokens import TokenId, Unread
+from reconciler.core.tokens import TokenId, Unread, UserId
 from reconciler.core.world import World
-from reconciler.errors import ExitCode, SinkError, SinkUnread
+from reconciler.errors import ExitCode, SinkError, SinkUnread, Unwritten
+from reconciler.program import NotStarted, Program
+from reconciler.reports.audit import Deed
 from reconciler.reports.escape import terminal
 from reconciler.source.config import Argv, Hooks
 from reconciler.surroundings import INHERITED
 from reconciler.transaction import Ports
+
+Whose = Callable[[UserId], bool]
 
 _TIMEOUT: Final = 300.0
 
@@ -32,28 +38,34 @@ class Due:
     """A stored secret that no deploy hook has succeeded for."""
 
     name: str
+    user: UserId
     token: TokenId
     places: tuple[Place, ...]
 
 
+def everybody(_: UserId) -> bool:
+    """There are no other parts."""
+    return True
+
+
 def started(argv: Argv, names: Sequence[str], desk: Desk) -> bool:
-    """Start a hook, with the names of the entries on its stdin; whether it succeeded."""
+    """Start a hook, with the names of the entries on its stdin; whether it succeeded.
+
+    Its stderr is ours, and no secret can be there: it is given none. What it started and did not wait
+    for lives on, as a service does that it restarts; one that takes too long is ended with all of that.
+    """
+    env = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    program = Program(tuple(argv), env, Path(), _TIMEOUT, unheard=True)
+    given = "".join(f"{name}\n" for name in names).encode(errors="replace")
     try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command, from the config
-            argv,
-            input="".join(f"{name}\n" for name in names),
-            env={name: os.environ[name] for name in INHERITED if name in os.environ},
-            text=True,
-            timeout=_TIMEOUT,
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        desk.note(f"hook {argv[0]} failed: {type(error).__name__}")
+        ended = program.run(given=given)
+    except NotStarted as error:
+        desk.note(f"hook {terminal(error.message)}")
         return False
-    if done.returncode:
-        desk.note(f"hook {argv[0]} failed with exit code {done.returncode}")
-    return done.returncode == 0
+    if ended.status != 0:
+        how = ended.why or f"failed with exit code {ended.status}"
+        desk.note(f"hook {terminal(argv[0])} {how}")
+    return ended.status == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +81,13 @@ class Calls:
     succeeds: Callable[[Argv, Sequence[str], Desk], bool] = started
 
 
-def left_for(wanted: Hooks, world: World) -> Calls:
-    """What the sinks say of the hooks of earlier runs; a secret that is not whole waits for its own."""
-    return Calls(wanted, tuple(_waiting(world)) if wanted.deploy else ())
+def left_for(wanted: Hooks, world: World, whose: Whose) -> Calls:
+    """What the sinks say of the hooks of earlier runs; a secret that is not whole waits for its own.
+
+    Where several parts of a run work side by side, `whose` says for which users this one calls them.
+    """
+    waiting = _waiting(world) if wanted.deploy else ()
+    return Calls(wanted, tuple(due for due in waiting if whose(due.user)))
 
 
 def _waiting(world: World) -> Iterator[Due]:
@@ -80,7 +96,7 @@ def _waiting(world: World) -> Iterator[Due]:
         receipts = [each.receipt for each in found if isinstance(each, Stored)]
         tokens = {receipt.token.id for receipt in receipts if receipt.set == spec.set}
         if len(receipts) == len(found) and len(tokens) == 1 and any(r.undeployed for r in receipts):
-            yield Due(spec.name, tokens.pop(), spec.places)
+            yield Due(spec.name, spec.user, tokens.pop(), spec.places)
 
 
 def named(due: Collection[Due]) -> str:
@@ -88,15 +104,16 @@ def named(due: Collection[Due]) -> str:
     return ", ".join(terminal(each.name) for each in due)
 
 
-def run(calls: Calls, outcome: Outcome, ports: Ports, desk: Desk, code: ExitCode) -> ExitCode:
+def run(calls: Calls, outcome: Outcome, ports: Ports, record: Record, code: ExitCode) -> ExitCode:
     """Run what fits the outcome: `deploy` after secrets were stored, `failure` after a failed run."""
+    desk, wanted = record.desk, calls.hooks
     latest = {each.places: each for each in (*calls.earlier, *_stored(outcome))}
-    due, wanted = tuple(latest.values()), calls.hooks
+    due = tuple(latest.values())
     names = [each.name for each in due]
     failed = [argv for argv in wanted.deploy if due and not calls.succeeds(argv, names, desk)]
     if failed:
         desk.note(f"the tokens are in order; the next run calls the hooks again for {named(due)}")
-    said = bool(failed) or not wanted.deploy or _say_deployed(due, ports, desk)
+    said = bool(failed) or not wanted.deploy or _say_deployed(due, ports, record)
     if code is not ExitCode.OK:
         failed += [argv for argv in wanted.failure if not calls.succeeds(argv, names, desk)]
     if failed:
@@ -108,28 +125,34 @@ def _stored(outcome: Outcome) -> Iterator[Due]:
     for result in outcome.results:
         effect, token = result.effect, result.token
         if result.status is Status.DONE and isinstance(effect, Create | Renew) and token:
-            yield Due(effect.spec.name, token, tuple(target.place for target in effect.targets))
+            spec = effect.spec
+            yield Due(spec.name, spec.user, token, tuple(target.place for target in effect.targets))
 
 
-def _say_deployed(due: Sequence[Due], ports: Ports, desk: Desk) -> bool:
+def _say_deployed(due: Sequence[Due], ports: Ports, record: Record) -> bool:
     """Take the mark off the receipts; whether all are without it."""
     marked = []
     for each in due:
         for place in each.places:
             try:
-                _unmark(place, each.token, ports)
-            except SinkError as error:
+                _unmark(place, each, ports, record)
+            except (SinkError, Unwritten) as error:
                 marked.append(f"{place}: {error.message}")
     for problem in marked:
-        desk.note(f"the deploy hooks ran, and will run once more: {problem}")
+        record.desk.note(f"the deploy hooks ran, and will run once more: {problem}")
     return not marked
 
 
-def _unmark(place: Place, token: TokenId, ports: Ports) -> None:
+def _unmark(place: Place, due: Due, ports: Ports, record: Record) -> None:
     """What another run has put there meanwhile has a mark of its own, and keeps it."""
     sink = ports.sinks[place.sink]
     found = sink.read(place.key)
     if isinstance(found, Unread):
         raise SinkUnread(found.why)
-    if isinstance(found, Stored) and found.receipt.token.id == token and found.receipt.undeployed:
-        sink.amend(place.key, replace(found.receipt, undeployed=False), found.version)
+    if not isinstance(found, Stored) or found.receipt.token.id != due.token:
+        return
+    if found.receipt.undeployed:
+        why = Reason.DEPLOYED.code
+        deed = Deed("amend", due.name, due.user, why, due.token, places=(str(place),))
+        with record.unplanned(deed):
+            sink.amend(place.key, replace(found.receipt, undeployed=False), found.version)

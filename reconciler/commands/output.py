@@ -54,6 +54,16 @@ class Output:
         """Whether stdout is for people, who read what happens while it happens."""
         return self.format == "text"
 
+    @property
+    def streams(self) -> list[Report]:
+        """Reports that go to what is no file."""
+        return [report for report in self.reports if is_stream(report.path)]
+
+    @property
+    def files(self) -> list[Report]:
+        streams = self.streams
+        return [report for report in self.reports if report not in streams]
+
     def check(self, *others: Path) -> None:
         """Prove, before anything is done, that reports and `others` can be written.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from reconciler.commands.audit import Trail
+from reconciler.commands.audit import Trail, told
 from reconciler.commands.desk import Desk
 from reconciler.commands.notify import Notifier
 from reconciler.commands.output import Output
@@ -19,6 +20,7 @@ from reconciler.core.plan import Plan
 from reconciler.core.subjects import action_of, name_of, user_of
 from reconciler.errors import Shown
 from reconciler.reports import document, events, json
+from reconciler.reports.audit import Deed
 from reconciler.reports.document import Plan as PlanDocument
 from reconciler.reports.ending import Part, Report
 from reconciler.reports.ending import Problem as ProblemDocument
@@ -100,6 +102,10 @@ class Record:
         if self.trail is not None:
             self.trail.ends_effect(result)
         self.stream.tell(events.finished(json.result_document(result)))
+
+    def unplanned(self, deed: Deed) -> AbstractContextManager[object]:
+        """Around a change that no plan lists, for the audit log. Raises Unwritten: it must not begin."""
+        return told(self.trail, deed) if self.trail is not None else nullcontext()
 
     def results(self) -> list[Result]:
         """One for every effect of the plan, in its order; none of a command that only looks."""

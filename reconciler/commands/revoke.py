@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.api.service import HttpTokenApi, HttpTokenReader
-from reconciler.commands.audit import account_by_hand, by_hand, trail
+from reconciler.commands.audit import Trail, account_by_hand, by_hand, told, trail
 from reconciler.commands.desk import Desk
-from reconciler.commands.output import complain
 from reconciler.commands.tokens import find, owner_of
 from reconciler.core.receipts import Place, Receipt, TokenRef, receipt_of
 from reconciler.core.tokens import LiveToken, TokenId, Unread, User, UserId
@@ -20,6 +19,7 @@ from reconciler.reports import json, tables
 from reconciler.reports.audit import Deed
 from reconciler.reports.escape import terminal
 from reconciler.reports.style import Style
+from reconciler.signals import Interrupts
 from reconciler.transaction import awake_or_not
 from reconciler.wiring import Parts
 
@@ -47,6 +47,11 @@ class _Doomed:
     live: LiveToken | None
     copies: tuple[_Copy, ...]
 
+    @property
+    def emptied(self) -> tuple[Place, ...]:
+        """The places that its secret leaves."""
+        return tuple(copy.place for copy in self.copies if not copy.stays)
+
 
 @dataclass(slots=True)
 class _Shelves:
@@ -64,36 +69,50 @@ def revoke(
     The credential that we run with is never revoked.
     """
     kept = trail(parts, "revoke")
-    with parts.lock("revoke", desk.note), parts.writer() as api:
+    asked = _Asked(ids, user, yes=yes)
+    return by_hand(kept, desk, lambda: _revoke(parts, desk, asked, kept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a person asked for."""
+
+    ids: Sequence[str]
+    user: str | None
+    yes: bool
+
+
+def _revoke(parts: Parts, desk: Desk, asked: _Asked, kept: Trail) -> ExitCode:
+    with parts.lock("revoke", desk.note) as let_go, parts.writer() as api:
         looked = awake_or_not()
         users, began = api.users(), api.server_time()
         kept.knows(account_by_hand(parts, users), began, looked)
-        shelves = _look(parts)
-        doomed = [_doomed(api, users, TokenId(each), user, shelves) for each in dict.fromkeys(ids)]
+        shelves, ids = _look(parts), dict.fromkeys(map(TokenId, asked.ids))
+        doomed = [_doomed(api, users, each, asked.user, shelves) for each in ids]
         current = owner_of(users, None)
         for each in doomed:
             _spare_own(each.live, current, began - _SLACK)
             desk.note("\n".join(_described(each, users, began)) + "\n")
         for what in shelves.unread:
             desk.note(f"could not look into {what}; a secret that is there stays there\n")
-        if not yes:
+        if not asked.yes:
             desk.confirm(f"Revoke {'this token' if len(doomed) == 1 else f'these {len(doomed)}'}?")
-        emptied = []
-        for each in doomed:
-            with by_hand(kept, _deed(each)) as doing:
-                emptied.append(_carry_out(each, api, parts, desk))
-                doing.code = ExitCode.OK if emptied[-1] else ExitCode.UNCERTAIN
-    if not all(emptied):
-        desk.note("Run the same command again: it removes what is left.")
-        return complain(desk, kept.lost[:1], ExitCode.UNCERTAIN)
-    return complain(desk, kept.lost[:1], ExitCode.ERROR if shelves.unread else ExitCode.OK)
+        kept.begins()
+        run = _Run(api, parts, desk, kept)
+        with Interrupts(lambda: tuple(run.in_flight), let_go) as interrupts:
+            done = run.all(doomed, interrupts.stopped)
+    if done is not ExitCode.OK:
+        return done
+    return interrupts.code or (ExitCode.ERROR if shelves.unread else ExitCode.OK)
 
 
 def _deed(doomed: _Doomed) -> Deed:
+    places = tuple(map(str, doomed.emptied))
     if doomed.live is not None:
-        return Deed("revoke", doomed.live.name, doomed.live.user, token=doomed.id)
+        user = doomed.live.user
+        return Deed("revoke", doomed.live.name, user, token=doomed.id, places=places)
     receipt = doomed.copies[0].receipt
-    return Deed("clean", receipt.name, receipt.token.user, token=doomed.id)
+    return Deed("clean", receipt.name, receipt.token.user, token=doomed.id, places=places)
 
 
 def _look(parts: Parts) -> _Shelves:
@@ -170,20 +189,49 @@ def _described(doomed: _Doomed, users: Sequence[User], now: datetime) -> Iterato
             yield f"its secret leaves {copy.place}; {again}"
 
 
-def _carry_out(doomed: _Doomed, api: HttpTokenApi, parts: Parts, desk: Desk) -> bool:
-    """Revoke it and empty its places; whether they all are."""
-    if doomed.live is not None:
-        with suppress(Gone):  # somebody else was faster
-            api.revoke(doomed.live.user, doomed.id)
-        desk.show(f"revoked {terminal(doomed.live.name)}  {doomed.id}")
-    emptied = True
-    for copy in doomed.copies:
-        if copy.stays:
-            continue
-        try:
-            if parts.sinks[copy.place.sink].delete(copy.place.key, doomed.id):
-                desk.show(f"its secret left {copy.place}")
-        except SinkError as error:
-            desk.note(f"{copy.place} still holds the secret of {doomed.id}: {error.message}")
-            emptied = False
-    return emptied
+@dataclass(slots=True)
+class _Run:
+    """Carries it out, one token after the other.
+
+    Attributes:
+        in_flight: The token that is being revoked.
+    """
+
+    api: HttpTokenApi
+    parts: Parts
+    desk: Desk
+    kept: Trail
+    in_flight: list[TokenId] = field(default_factory=list)
+
+    def all(self, doomed: Sequence[_Doomed], stopped: Callable[[], bool]) -> ExitCode:
+        """What is in flight when a person says stop is finished, no more."""
+        emptied, left = True, list(doomed)
+        while left and not stopped():
+            each = left.pop(0)
+            self.in_flight = [each.id]
+            with told(self.kept, _deed(each)) as doing:
+                is_empty = self._one(each)
+                doing.code = ExitCode.OK if is_empty else ExitCode.UNCERTAIN
+            emptied = emptied and is_empty
+        self.in_flight = []
+        for each in left:
+            self.desk.note(f"not started: interrupted: {each.id}")
+        if not emptied:
+            self.desk.note("Run the same command again: it removes what is left.")
+        return ExitCode.OK if emptied else ExitCode.UNCERTAIN
+
+    def _one(self, doomed: _Doomed) -> bool:
+        """Revoke it and empty its places; whether they all are."""
+        if doomed.live is not None:
+            with suppress(Gone):  # somebody else was faster
+                self.api.revoke(doomed.live.user, doomed.id)
+            self.desk.show(f"revoked {terminal(doomed.live.name)}  {doomed.id}")
+        emptied = True
+        for place in doomed.emptied:
+            try:
+                if self.parts.sinks[place.sink].delete(place.key, doomed.id):
+                    self.desk.show(f"its secret left {place}")
+            except SinkError as error:
+                self.desk.note(f"{place} still holds the secret of {doomed.id}: {error.message}")
+                emptied = False
+        return emptied

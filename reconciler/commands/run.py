@@ -28,7 +28,7 @@ def carry_out(
     labels, style = Labels(record.document(plan)), record.output.style
     ports = replace(ports, deploys=bool(calls.hooks.deploy))
 
-    interrupts = Interrupts(lambda: tuple(map(harmless, engine.in_flight())), let_go)
+    interrupts = Interrupts(tuple, let_go)
     with interrupts:
         with counting(record.desk, len(plan.effects)) as ended:
 
@@ -38,10 +38,11 @@ def carry_out(
                 ended(lambda: record.say(line))
 
             engine = Engine(ports, tell, interrupts.stopped, begin=record.starts)
+            interrupts.in_flight = lambda: tuple(map(harmless, engine.in_flight()))
             record.began = True
             outcome = record.outcome = engine.apply(plan.effects)
         code = verdict.of_run(plan, outcome)
-        hooked = hooks.run(calls, outcome, ports, record.desk, code)
+        hooked = hooks.run(calls, outcome, ports, record, code)
     if interrupts.code is not None and code not in (ExitCode.UNCERTAIN, ExitCode.ROLLED_BACK):
         return interrupts.code
     return hooked if code is ExitCode.OK else code

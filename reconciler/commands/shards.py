@@ -12,8 +12,10 @@ from typing import Final, cast
 
 from reconciler.commands import saved
 from reconciler.commands.desk import Desk
+from reconciler.commands.hooks import Whose, everybody
 from reconciler.commands.output import Output, publish
 from reconciler.commands.renderings import of_run
+from reconciler.commands.saved import Saved
 from reconciler.core.shards import Shard, number_of
 from reconciler.errors import ExitCode, UsageError
 from reconciler.reports.document import Plan
@@ -65,6 +67,14 @@ def part_of(plan: Plan, shard: Shard) -> Part:
     """What the report of a part says of it."""
     working = [str(Shard(index, shard.count)) for index in sorted(_work(plan, shard.count))]
     return {"shard": str(shard), "working": working}
+
+
+def ours(kept: Saved | None, shard: Shard | None) -> Whose:
+    """For whom a run, or this part of one, calls the hooks that earlier ones left to call."""
+    if kept is None or shard is None:
+        return everybody
+    working = _work(kept.plan, shard.count).keys()
+    return lambda user: shard.calls(user, working)
 
 
 def _work(plan: Plan, count: int) -> Counter[int]:

@@ -73,6 +73,12 @@ class Reason(Enum):
         Cause.CONFIG,
         "`protect` in the file differs from the receipt's. Only the receipt is rewritten.",
     )
+    DEPLOYED = (
+        "deployed",
+        Cause.LIFECYCLE,
+        "The deploy hooks have succeeded for this secret, so its receipt no longer says that they have "
+        "still to. No plan says this; the audit log does.",
+    )
     FIRST_USE = (
         "first-use",
         Cause.CONFIG,

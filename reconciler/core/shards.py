@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -29,6 +30,15 @@ class Shard:
         could not see it in time.
         """
         return self.index == (1 if whole else number_of(user, self.count))
+
+    def calls(self, user: str, working: Collection[int]) -> bool:
+        """Whether this part does for a user what an earlier run left to do and no plan lists.
+
+        Each part may be a job, or only those that are `working`, which have something to do by the plan:
+        so where the user's own part is none of these, the first that is one stands in for it.
+        """
+        own = number_of(user, self.count)
+        return self.index == (own if own in working else min(working, default=own))
 
 
 def number_of(user: str, count: int) -> int:

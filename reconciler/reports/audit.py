@@ -1,7 +1,8 @@
 """The lines of the audit log (`schemas/audit.v1.schema.json`): who did what to which token, and when.
 
 Each line says all of it, so that one alone can be read, moved and searched. An action has two: `began`
-before it may have an effect, and `ended`. A run that was killed leaves the first without the second.
+before it may have an effect, and `ended`; so has a run, around all of its actions. What was killed, or
+was told twice to stop, leaves the first without the second.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Final
 
 from reconciler.core.changes import Clean, Effect, Renew, Revoke
 from reconciler.core.outcome import Result
-from reconciler.core.subjects import action_of, name_of, user_of
+from reconciler.core.subjects import action_of, name_of, places_of, user_of
 from reconciler.reports import escape
 from reconciler.reports.document import User, instant
 
-FORMAT_VERSION: Final = "1.0"
+FORMAT_VERSION: Final = "1.1"
 """Minor: something was added. Major: something changed; readers refuse an unknown major."""
 
 
@@ -61,6 +62,7 @@ class Deed:
         reason: Its code in the plan; None for what a person asked for by id.
         token: The token that goes; of a renewal the one that is replaced.
         at_once: Further tokens that it revokes.
+        places: Where it writes, or removes, a secret or a receipt.
     """
 
     action: str
@@ -69,6 +71,7 @@ class Deed:
     reason: str | None = None
     token: str | None = None
     at_once: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,15 @@ def deed_of(effect: Effect) -> Deed:
     at_once: tuple[str, ...] = ()
     if isinstance(effect, Renew):
         token, at_once = effect.old.id, tuple(str(old.id) for old in effect.retire_now)
-    reason = effect.why.reason.code
-    return Deed(action_of(effect), name_of(effect), user_of(effect), reason, token, at_once)
+    return Deed(
+        action_of(effect),
+        name_of(effect),
+        user_of(effect),
+        effect.why.reason.code,
+        token,
+        at_once,
+        tuple(map(str, places_of(effect))),
+    )
 
 
 def end_of(result: Result) -> End:
@@ -112,6 +122,7 @@ def of_deed(at: datetime, run: Run, account: Account, deed: Deed, end: End | Non
         "reason": deed.reason,
         "token": deed.token,
         "revokes_at_once": list(deed.at_once),
+        "places": list(deed.places),
     }
     if end is not None:
         what |= {"made": end.made, "result": end.result, "text": end.text}

@@ -36,6 +36,7 @@ OWN = ("tests/test_own_credential.py",)
 GITHUB = ("tests/sinks/test_github.py",)
 GITLAB = ("tests/sinks/test_gitlab.py",)
 EXEC = ("tests/sinks/test_exec.py",)
+DEATHS = ("tests/sinks/test_program_deaths.py",)
 SEALED = ("tests/sinks/test_sealed.py",)
 BRANCH = ("tests/sinks/test_branch.py",)
 AWS = ("tests/sinks/test_aws.py",)
@@ -155,6 +156,8 @@ DEFECTS = (
     Defect("transaction.py", "undeployed=ports.deploys", "undeployed=False",
            "a hook that failed is never called again, and a consumer keeps a secret that dies",
            ("tests/test_hooks.py",)),
+    Defect("core/shards.py", "min(working, default=own)", "own",
+           "a hook that waits is called by no part of a run", ("tests/test_shards.py", "-k", "hooks_of_earlier")),
     Defect("transaction.py", "key=lambda target: (ports.sinks[target.place.sink].power, target.place)",
            "key=lambda target: target.place", "a run that loses a conditional write has overwritten the others", MINT),
     Defect("engine.py", "& self._unregistered", "& set()", "a token is made for a sink that does not know us",
@@ -257,6 +260,12 @@ DEFECTS = (
            (*KUBERNETES, "-k", "answer_to_a_write")),
     Defect("sinks/kubernetes/store.py", "if stamp is not None and _record(held, spot).stamp != stamp:", "if held is None and stamp:",
            "a place that changed since the plan is written over", (*KUBERNETES, "-k", "late_write")),
+    Defect("signals.py", '{_HEALS}")\n            end_all()\n', '{_HEALS}")\n',
+           "a program writes late, over the token of a run that has the lock by then", (*DEATHS, "-k", "in_flight")),
+    Defect("child.py", "if self._rule is not _ALIVE.rule:", "if self is None:",
+           "a program is started after the lock was given back", (*DEATHS, "-k", "starts_alone or does_not_start")),
+    Defect("child.py", "        if not self._is_whole:\n", "        if not self._readers:\n",
+           "half of what a program printed is taken for all of it", (*DEATHS, "-k", "may_go_on")),
     Defect("sinks/kubernetes/reader.py", "if each.is_ours or each.name in wanted", "if each.name in wanted",
            "a receipt whose label somebody took off is overlooked", (*KUBERNETES, "-k", "our_label")),
     Defect("kubernetes/status.py", "return found == name", "return True",
@@ -271,12 +280,20 @@ DEFECTS = (
            "a name says to GitHub what we never said", (*FORMATS, "-k", "reads_what_was_said")),
     Defect("reports/prometheus.py", "and not is_complete)", "and is_complete)",
            "the alarm for a token falls silent when its user cannot be read", (*FORMATS, "-k", "could_not_see")),
-    Defect("commands/reporting.py", "        found = record.report(refused(error))\n", "        raise\n",
+    Defect("commands/reporting.py", "        end = _settled(record, refused(error), {})\n", "        raise\n",
            "a comment shows yesterday's plan, and it is approved", (*FORMATS, "-k", "what_failed")),
     Defect("engine.py", "            self._begin(effect)\n", "",
            "a token is revoked and no log says by whom", ("tests/test_audit.py", "-k", "fills_up or killed")),
     Defect("commands/audit.py", "fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed", "pass",
            "a line that was cut off takes the next one with it", ("tests/test_audit.py", "-k", "several")),
+    Defect("commands/hooks.py", "        with record.unplanned(deed):\n", "        if deed:\n",
+           "a receipt is changed and no log says by whom", ("tests/test_audit.py", "-k", "hooks_change")),
+    Defect("commands/audit.py", "sorted(self._open, key=repr)", "()",
+           "what an error broke off stays open in the log for ever", ("tests/test_audit.py", "-k", "breaks_an_action")),
+    Defect("commands/reporting.py", "_notified(record, _with(lost, ending))", "_notified(record, ending)",
+           "people are told that a run went well which then fails", ("tests/test_notify.py", "-k", "report_is_lost")),
+    Defect("commands/reporting.py", "    if ending.code is not written.code:\n", "    if False:\n",
+           "a report says that a run went well which then failed", ("tests/test_notify.py", "-k", "written_first")),
     Defect("reports/notice.py", "run_url if _LINK.fullmatch(run_url) else", "run_url if run_url else",
            "a job's variable calls everybody in a channel", ("tests/test_notify.py", "-k", "slack")),
     Defect("commands/notify.py", "return trouble\n        if is_whole", "pass\n        if is_whole",
