@@ -361,6 +361,17 @@ def test_only_strict_minds_a_folder_that_all_can_look_into(box: Box, tmp_path: P
     box.put()
 
 
+def test_a_strict_preflight_looks_at_the_folder_where_the_set_is_registered(tmp_path: Path) -> None:
+    strict = Box(tmp_path, "raw", strict=True)
+    strict.folder.mkdir(mode=0o755)
+    for key in ("new/key", "there/key"):
+        with pytest.raises(SinkRefused, match="strict"):
+            strict.sink.preflight(key)
+        (strict.folder / "there").mkdir(mode=0o700, exist_ok=True)
+    with pytest.raises(SinkRefused, match="strict"):
+        strict.sink.register(REGISTRATION)
+
+
 # What belongs to others in a shared file
 
 
@@ -371,6 +382,8 @@ def test_only_strict_minds_a_folder_that_all_can_look_into(box: Box, tmp_path: P
         b"A=1\r\n# two\r\n",
         b"\xef\xbb\xbfA=1\n",
         b"A=\xff\xfe not text\n=odd\n",
+        b"A='first\nKEY=not-ours # it\n# netbird-tokens: KEY {}\nlast' # it's\nB=x\\'y\\\\\n",
+        b'A="a \\" b \\\nKEY=x"\r\n# it\'s\r\nB= # it\'s\r\n',
     ],
 )
 def test_foreign_lines_of_a_dotenv_file_stay_byte_for_byte(dotenv: Box, content: bytes) -> None:
@@ -398,6 +411,63 @@ def test_renewing_keeps_the_line_its_place_and_its_export(dotenv: Box) -> None:
     assert lines[0] == "A=1"
     assert lines[1].startswith("# netbird-tokens: KEY {")
     assert lines[2:] == [f"export KEY={secret().reveal()}", "B=2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'A=1\nB="x\nC=2\n', "line 2 has a quote"),
+        (b"A='1\n", "line 1 has a quote"),
+        (b"A=it's\n", "line 1 has a quote"),
+        (b"A='x\\'\nB='y'\n", "line 1 has a quote"),  # two lines for a shell, one for others
+        (b"A='x\ny'\nB=1\\\nC=2\n", "line 3 ends in a backslash"),
+        (b"A=1\\\r\n", "line 1 ends in a backslash"),
+        (b"A=1\\", "line 1 ends in a backslash"),
+        (b"# mine \\\n", "line 1 ends in a backslash"),  # systemd reads on
+    ],
+)
+def test_a_dotenv_file_that_would_swallow_our_line_is_refused(
+    dotenv: Box, content: bytes, told: str
+) -> None:
+    dotenv.write(content)
+    with pytest.raises(SinkUnread, match=told):
+        dotenv.sink.inventory([KEY])
+    for act in (dotenv.put, lambda: dotenv.sink.preflight(KEY)):
+        with pytest.raises(SinkRefused, match=told):
+            act()
+    assert dotenv.file.read_bytes() == content
+
+
+def test_a_value_of_many_lines_is_taken_over_as_a_whole(dotenv: Box) -> None:
+    dotenv.write(b'A=1\nKEY="first\nB=x\nlast"\nC=2\n')
+    dotenv.put(expect=dotenv.version())
+    lines = dotenv.file.read_text().splitlines()
+    assert [lines[0], *lines[2:]] == ["A=1", f"KEY={secret().reveal()}", "C=2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"A": 1, "A": 2}', "a key stands in it twice"),
+        (b'{"A": 0.1000000000000000055511151231257827}', "cannot be rewritten exactly"),
+        (b'{"A": [-0]}', "cannot be rewritten exactly"),
+        (b'{"A": 1' + b"0" * 5000 + b"}", "cannot be rewritten exactly"),
+        (b'{"A": 1e999}', "cannot be rewritten exactly"),
+        (b"[1]", "is not one JSON object"),
+        (b'{"A": ', "is not one JSON object"),
+    ],
+    ids=range(7),
+)
+def test_a_json_file_that_could_not_stay_as_it_is_is_refused(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    box = Box(tmp_path, "json")
+    box.write(content)
+    with pytest.raises(SinkUnread, match=told):
+        box.sink.inventory([KEY])
+    with pytest.raises(SinkRefused, match=told):
+        box.put()
+    assert box.file.read_bytes() == content
 
 
 def test_foreign_members_of_a_json_file_keep_order_and_value(tmp_path: Path) -> None:

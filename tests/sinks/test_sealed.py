@@ -119,6 +119,11 @@ def test_strict_refuses_a_folder_that_everybody_looks_into(store: Folder) -> Non
     around = Surroundings(store.home, ENV, allow_http=False)
     with pytest.raises(SinkRefused, match="open to every user"):
         sink_type(store.tool.type).build(options, around).preflight(KEY)
+    (store.home / "secrets" / "set").chmod(0o700)
+    (store.home / "secrets").chmod(0o755)  # where sets are registered
+    for key in (KEY, "new/key"):
+        with pytest.raises(SinkRefused, match="open to every user"):
+            sink_type(store.tool.type).build(options, around).preflight(key)
 
 
 def built(store: Folder, **options: object) -> object:

@@ -4,6 +4,9 @@ The token stands unquoted, which shells, docker and every dotenv library read al
 Receipts name their key, so that a tool that sorts or drops lines cannot hand one to another value.
 Where a key is assigned twice, the last line counts, as in a shell. All that is not ours stays as it
 is, byte for byte: comments, order, quotes, CRLF, a byte order mark.
+
+A quoted value may span lines; what stands in it is no line of its own. Where a quote or a backslash
+would draw our lines into somebody's value, for one reader or another, the file is refused.
 """
 
 from __future__ import annotations
@@ -14,11 +17,30 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.core.secret import Secret
-from reconciler.sinks.receipt_text import Found
+from reconciler.sinks.receipt_text import Found, Garbled
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ASSIGNMENT: Final = re.compile(
-    rb"\s*(?P<export>export[ \t]+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=(?P<value>[^\r]*)\r?"
+    rb"\s*(?P<export>export[ \t]+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=(?P<value>.*?)\r?",
+    re.DOTALL,
+)
+_LINE: Final = re.compile(
+    rb"""
+    [^\S\n]*+ (?P<comment> \# [^\n]*+ )
+    |
+    (?:  # a name, and a value in quotes, which alone may span lines
+        [^\S\n]*+ (?: export [ \t]++ )? [A-Za-z_][A-Za-z0-9_]*+ [ \t]*+ =
+        (?: [ \t]*+ (?: " (?: [^"\\] | \\. )*+ " | ' (?: [^'\\] | \\(?!') )*+ ' ) )?+
+    )?+
+    (?:
+        [^\s"'\\]
+        | \\ [^\r\n]
+        | " (?: [^"\\\n] | \\[^\n] )*+ "
+        | ' (?: [^'\\\n] | \\(?!') )*+ '
+        | [^\S\n]++ (?: \# [^\n]*+ )?
+    )*+
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 _RECEIPT: Final = b"# netbird-tokens: "
 _REGISTRATION: Final = b"# netbird-tokens-registration: "
@@ -27,15 +49,16 @@ _RECORD: Final = re.compile(rb"(?P<key>[A-Za-z0-9_-]+) (?P<text>\{[^\r]*)\r?")
 
 @dataclass(frozen=True, slots=True)
 class Dotenv:
-    """A dotenv file, split at its line feeds; joined again it is the same file."""
+    """A dotenv file, split at the line feeds outside of quotes; joined again it is the same file."""
 
     bom: bytes
     lines: tuple[bytes, ...]
 
     @staticmethod
     def parse(content: bytes) -> Dotenv:
+        """Raises Garbled where readers may not agree on where a line ends."""
         bom = _BOM if content.startswith(_BOM) else b""
-        return Dotenv(bom, tuple(content.removeprefix(bom).split(b"\n")))
+        return Dotenv(bom, tuple(_lines(content.removeprefix(bom))))
 
     def encode(self) -> bytes:
         return self.bom + b"\n".join(self.lines)
@@ -124,6 +147,26 @@ class Dotenv:
 
     def _has_crlf(self) -> bool:
         return self.lines[0].endswith(b"\r")
+
+
+def _lines(content: bytes) -> Iterator[bytes]:
+    at = 0
+    while found := _LINE.match(content, at):
+        end = found.end()
+        follows = content[end : end + 1]
+        if follows == b"\\" or (found["comment"] or b"").rstrip().endswith(b"\\"):
+            raise _garbled(content, at, "ends in a backslash, which joins it with what follows")
+        if follows not in (b"", b"\n"):
+            raise _garbled(content, at, "has a quote that does not end: what follows may be in it")
+        yield found[0]
+        if not follows:
+            return
+        at = end + 1
+
+
+def _garbled(content: bytes, at: int, why: str) -> Garbled:
+    number = content.count(b"\n", 0, at) + 1
+    return Garbled(f"line {number} {why}")
 
 
 def _record(prefix: bytes, line: bytes) -> re.Match[bytes] | None:

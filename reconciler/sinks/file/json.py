@@ -21,6 +21,8 @@ _RECEIPTS: Final = "receipts"
 _REGISTRATIONS: Final = "registrations"
 _BOM: Final = "\ufeff"
 
+_INEXACT: Final = "it holds a number that cannot be rewritten exactly"
+
 Members = Mapping[str, object]
 
 
@@ -38,8 +40,13 @@ class JsonFile:
             return JsonFile({})
         try:
             members = json.loads(
-                text.removeprefix(_BOM), parse_float=_exact, object_pairs_hook=_no_duplicates
+                text.removeprefix(_BOM),
+                parse_float=_exact,
+                parse_int=_whole,
+                object_pairs_hook=_no_duplicates,
             )
+        except Garbled:  # a ValueError, too, but one that says what is wrong
+            raise
         except (ValueError, RecursionError):
             members = None
         if not isinstance(members, dict):
@@ -109,7 +116,14 @@ def _exact(text: str) -> float:
     with suppress(InvalidOperation):  # an exponent beyond all bounds
         if Decimal(text) == Decimal(repr(number)):
             return number
-    raise Garbled("it holds a number that cannot be rewritten exactly")
+    raise Garbled(_INEXACT)
+
+
+def _whole(text: str) -> int:
+    with suppress(ValueError):  # more digits than Python reads
+        if str(number := int(text)) == text:  # it is not for `-0`
+            return number
+    raise Garbled(_INEXACT)
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -93,6 +93,8 @@ class RawSink:
         path = self._path(key)
         with refusing(path), nearest_folder(self.folder) as root:
             check_lock(root, _LOCK)
+            if root.path == self.folder:
+                self._check_folder(root)
             with nearest_folder(path.parent) as folder:
                 if folder.path == path.parent:
                     self._check_folder(folder)

@@ -107,6 +107,8 @@ class FolderFiles:
         path = self.path(file)
         with refusing(path), nearest_folder(self.folder) as root:
             check_lock(root, LOCK)
+            if root.path == self.folder:
+                self._check(root)
             with _open_to_all(nearest_folder, path.parent) as folder:
                 if folder.path == path.parent:
                     self._check(folder)
