@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from reconciler.errors import UsageError
 
+_PORTS: Final = {"https": 443, "http": 80}
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*|[0-9a-f:.]*:[0-9a-f:.]*")
 
@@ -36,6 +37,12 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
+
+    @property
+    def server(self) -> str:
+        """Host and port, which two spellings of one address have in common."""
+        parts = urlsplit(self.origin)
+        return f"{self.host}:{parts.port or _PORTS[parts.scheme]}"
 
 
 def is_loopback(host: str) -> bool:

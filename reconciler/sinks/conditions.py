@@ -37,12 +37,17 @@ def nothing_written() -> Iterator[None]:
 
 
 @contextmanager
-def partly_written() -> Iterator[None]:
-    """For what follows the first effect of several: whatever fails there, some of it is done."""
+def partly_written(what: str = "") -> Iterator[None]:
+    """For what follows the first effect of several: whatever fails there, some of it is done.
+
+    Args:
+        what: What is done, as the first half of a sentence.
+    """
     try:
         yield
     except SinkError as error:
-        raise SinkUnsure(error.message, hint=error.hint) from None
+        text = f"{what}: {error.message}" if what else error.message
+        raise SinkUnsure(text, hint=error.hint) from None
 
 
 def check_key(rule: KeyRule, key: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import count
 from typing import Final, Protocol, TypeGuard, assert_never
 
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
@@ -106,14 +107,24 @@ class Rest:
         path: str,
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        still: Callable[[], object] | None = None,
     ) -> Answer:
         """One write; any answer with which the store decides, yes or no. Sent again only after a 429.
+
+        Args:
+            method: Any but GET.
+            path: Below the address of the client.
+            body: Sent as JSON.
+            headers: Besides those of every request.
+            still: Looks again before it is sent again, and raises where the place is another now: a
+                store that knows no condition would be written to as it was before the wait.
 
         Raises:
             SinkRefused: It was not sent, or the store may not be written to by us.
             SinkUnsure: It may have been carried out.
         """
-        outcome = persist(lambda: self._ask(method, path, body, headers), _wish_of_write, self.pace)
+        attempt = _looking_again(lambda: self._ask(method, path, body, headers), still)
+        outcome = persist(attempt, _wish_of_write, self.pace)
         match outcome:
             case Answer(status=HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN):
                 raise self.refused(outcome)
@@ -164,6 +175,20 @@ class Rest:
         if outcome.is_redirect:
             return _MOVED
         return self.advice if outcome.status in _DENIED else ""
+
+
+def _looking_again(
+    attempt: Callable[[], Outcome], still: Callable[[], object] | None
+) -> Callable[[], Outcome]:
+    """The attempt, with a look before each but the first, which the caller comes from."""
+    tries = count()
+
+    def looking() -> Outcome:
+        if next(tries) and still is not None:
+            still()
+        return attempt()
+
+    return looking
 
 
 def why(outcome: Outcome) -> str:

@@ -11,8 +11,9 @@ import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any, Self
 
 from fakes.serving import Request, Said, serving
@@ -59,12 +60,16 @@ def _places() -> dict[str, Place]:
 
 @dataclass
 class Github:
-    """`tokens`: what each may do where. `refusals`: what it says to the next requests instead."""
+    """`tokens`: what each may do where. `refusals`: what it says to the next requests instead.
+
+    `unseen`: repositories that no token sees; they are counted, and not named.
+    """
 
     places: dict[str, Place] = field(default_factory=_places)
     tokens: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     repositories: dict[str, int] = field(default_factory=lambda: {"infra": 7, "web": 8, "docs": 9})
     refusals: list[Said] = field(default_factory=list)
+    unseen: set[int] = field(default_factory=set)
     now: datetime = datetime(2026, 6, 1, tzinfo=UTC)
     url: str = ""
 
@@ -80,8 +85,11 @@ class Github:
         return name
 
     def handle(self, request: Request) -> Said:
-        if self.refusals:
-            return self.refusals.pop(0)
+        """By its own clock."""
+        said = self.refusals.pop(0) if self.refusals else self._answered(request)
+        return replace(said, headers={"Date": format_datetime(self.now, usegmt=True), **said.headers})
+
+    def _answered(self, request: Request) -> Said:
         token = request.headers.get("Authorization", "").partition(" ")[2]
         if token not in self.tokens:
             return Said(401, {"message": "Bad credentials"})
@@ -106,7 +114,9 @@ class Github:
             return Said(200, {"key_id": f"id-{public[:8]}", "key": public})
         if len(steps) == 3:
             ids = [{"id": number} for number in place.selected.get(name, [])]
-            return _page(ids, "repositories", 100, request.query)
+            said = _page(ids, "repositories", 100, request.query)
+            seen = [each for each in said.document["repositories"] if each["id"] not in self.unseen]
+            return Said(200, {**said.document, "repositories": seen})
         held = place.secrets if kind == "secrets" else place.variables
         if request.method == "GET":
             return self._looked(kind, name, held, request.query)

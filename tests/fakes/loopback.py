@@ -30,9 +30,10 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length", "0")))
 
     def say(self, status: int, headers: Iterable[tuple[str, str]], content: bytes) -> None:
-        """One whole answer."""
-        self.send_response(status)
-        for name, value in headers:
+        """One whole answer, at the time of this machine unless it has one of its own."""
+        told = dict(headers)
+        self.send_response_only(status)
+        for name, value in {"Date": self.date_time_string(), **told}.items():
             self.send_header(name, value)
         if status != NO_CONTENT:
             self.send_header("Content-Length", str(len(content)))

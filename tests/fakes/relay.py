@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from fakes.loopback import Handler, running
 
-_HOPS = {"connection", "transfer-encoding", "content-length", "host", "date", "server"}
+_HOPS = {"connection", "transfer-encoding", "content-length", "host", "server"}
 Passed = tuple[int, list[tuple[str, str]], bytes]
 
 

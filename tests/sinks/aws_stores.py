@@ -104,7 +104,10 @@ class Secrets(AwsStore):
         named = {"SecretId": self.name(key), "VersionStage": "AWSCURRENT"}
         try:
             text = self.api.get_secret_value(**named)["SecretString"]
-        except self.api.exceptions.ResourceNotFoundException:
+        except (
+            self.api.exceptions.ResourceNotFoundException,
+            self.api.exceptions.InvalidRequestException,  # it is going to be deleted
+        ):
             return None
         try:
             return json.loads(text).get("token")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from email.message import Message
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,12 @@ from aws_stores import (
     refusal,
     store_at,
 )
+from boxes import REGISTRATION
 from fakes.aws import ENV
-from fakes.relay import Relay, Trouble
+from fakes.relay import Passed, Relay, Trouble
 
 from reconciler.core.receipts import ABSENT, Absent, Damaged, TokenRef, version_of
-from reconciler.core.tokens import TokenId, UserId
+from reconciler.core.tokens import TokenId, Unread, UserId
 from reconciler.errors import (
     SinkError,
     SinkRefused,
@@ -34,7 +37,7 @@ from reconciler.sinks import sink_type
 from reconciler.sinks.aws.ssm import ROOM
 from reconciler.sinks.compact import compact
 from reconciler.sinks.receipt_text import receipt_to_json, to_text
-from reconciler.sinks.records import Changed
+from reconciler.sinks.records import Changed, RecordSink
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
 from reconciler.testing.store import at_once, stored
@@ -127,37 +130,131 @@ def test_a_late_removal_does_not_touch_what_has_the_same_name_now(secrets: Any) 
     store, key = secrets.sink().store, secrets.key(1)
     put(secrets.sink(), key, 1)
     earlier = store.reader.current(key)
-    assert secrets.sink().delete(key, receipt(1).token.id)
+    secrets.api.delete_secret(SecretId=secrets.name(key), ForceDeleteWithoutRecovery=True)
     put(secrets.sink(), key, 2)
     store._delete(earlier)
     assert secrets.value(key) == plain(2)
+
+
+def written_by_another_run(secrets: Any, key: str) -> None:
+    put(secrets.sink(), key, 2)
+
+
+def written_by_people(secrets: Any, key: str) -> None:
+    text = json.dumps({"token": plain(2)})
+    secrets.api.put_secret_value(SecretId=secrets.name(key), SecretString=text)
+
+
+@pytest.mark.parametrize("write", [written_by_another_run, written_by_people])
+def test_what_is_written_between_look_and_delete_is_not_lost(
+    secrets: Any, write: Callable[[Any, str], None]
+) -> None:
+    """AWS deletes on no condition: what came meanwhile is brought back at once."""
+    key = secrets.key(1)
+    put(secrets.sink(), key, 1)
+    store = secrets.sink().store
+    with interrupted(secrets, "DeleteSecret", lambda: write(secrets, key)):
+        assert RecordSink(store).delete(key, receipt(1).token.id)
+    assert secrets.value(key) == plain(2)
+    assert "DeletedDate" not in secrets.api.describe_secret(SecretId=secrets.name(key))
+
+
+@pytest.mark.parametrize("write", [written_by_another_run, written_by_people])
+def test_what_is_written_just_before_a_run_dies_can_be_brought_back(
+    secrets: Any, write: Callable[[Any, str], None]
+) -> None:
+    """Between the delete and the look after it; a week is left, and nobody calls the place empty."""
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    with (
+        interrupted(secrets, "DeleteSecret", lambda: write(secrets, key)),
+        secrets.trouble("DescribeSecret"),
+        pytest.raises(SinkUnsure, match="the token was removed"),
+    ):
+        sink.delete(key, receipt(1).token.id)
+    with pytest.raises(SinkUnread, match="marked for deletion") as unread:
+        secrets.sink().read(key)
+    assert "restore-secret" in unread.value.hint
+    secrets.api.restore_secret(SecretId=secrets.name(key))
+    assert secrets.value(key) == plain(2)
+
+
+@contextmanager
+def interrupted(secrets: Any, operation: str, act: Callable[[], object]) -> Iterator[None]:
+    """Somebody acts just before one operation of the sink reaches AWS."""
+    relay, plainly = secrets.relay, secrets.relay.passed_on
+
+    def passed_on(method: str, path: str, headers: Message, body: bytes) -> Passed:
+        if headers["X-Amz-Target"].endswith(f".{operation}"):
+            relay.passed_on = plainly
+            act()
+        return plainly(method, path, headers, body)
+
+    relay.passed_on = passed_on
+    yield
+    relay.passed_on = plainly
+
+
+def test_a_place_that_was_emptied_takes_the_next_token(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    for number in (1, 2, 3):
+        put(sink, key, number)
+        assert secrets.value(key) == plain(number)
+        assert sink.delete(key, receipt(number).token.id)
+        assert secrets.value(key) is None
+        assert "DeletedDate" in secrets.api.describe_secret(SecretId=secrets.name(key))
+        assert isinstance(sink.read(key), Absent)
+        assert sink.inventory([key]).entries == {}
+        if number == 2:
+            sink.preflight(key)
+
+
+def test_of_two_runs_at_a_place_that_was_emptied_one_is_refused(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    assert sink.delete(key, receipt(1).token.id)
+    outcomes = at_once([partial(put, secrets.sink(), key, n, ABSENT) for n in (2, 3)])
+    assert [type(error) for error in outcomes if error] == [Changed]
+    assert secrets.value(key) == plain(stored(sink, key).rotation)
 
 
 def test_a_removal_that_is_cut_short_leaves_no_token_and_no_obstacle(secrets: Any) -> None:
     sink, key = secrets.sink(), secrets.key(1)
     put(sink, key, 1)
     denied = refusal("AccessDeniedException", "not authorized to perform DeleteSecret")
-    with secrets.trouble("DeleteSecret", answer=denied), pytest.raises(SinkRefused, match="DeleteSecret"):
-        sink.delete(key, receipt(1).token.id)
+    with secrets.trouble("DeleteSecret", answer=denied), pytest.raises(SinkUnsure, match="DeleteSecret"):
+        sink.delete(key, receipt(1).token.id)  # no refusal: the token is gone
     assert secrets.value(key) is None
     assert isinstance(sink.read(key), Absent)
     assert sink.inventory([]).entries == {}
-    with secrets.trouble("DeleteSecret", answer=denied), pytest.raises(SinkRefused):
-        sink.preflight(key)
     sink.preflight(key)
     put(sink, key, 2)
     assert secrets.value(key) == plain(2)
 
 
-def test_a_secret_that_is_scheduled_for_deletion_is_no_place_for_a_token(secrets: Any) -> None:
+def test_a_secret_that_people_are_about_to_delete_is_not_called_absent(secrets: Any) -> None:
     sink, key = secrets.sink(), secrets.key(1)
     put(sink, key, 1)
     secrets.api.delete_secret(SecretId=secrets.name(key))
-    assert isinstance(sink.read(key), Absent)
-    assert isinstance(sink.inventory([key]).at(key), Absent)
+    with pytest.raises(SinkUnread, match="marked for deletion"):
+        sink.read(key)
+    assert isinstance(sink.inventory([key]).at(key), Unread)
     with pytest.raises(SinkRefused, match="scheduled for deletion") as caught:
         sink.preflight(key)
     assert "restore-secret" in caught.value.hint
+    secrets.api.restore_secret(SecretId=secrets.name(key))
+    assert stored(sink, key) == receipt(1)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"text"'])
+def test_registrations_that_cannot_be_read_are_not_written_over(secrets: Any, text: str) -> None:
+    name = secrets.name(".registrations")
+    content = {"SecretString": text} if text else {"SecretBinary": b"\xff"}
+    secrets.api.create_secret(Name=name, **content)
+    with pytest.raises(SinkRefused, match="cannot be read") as refused:
+        secrets.sink().register(REGISTRATION)
+    assert "mend it by hand" in refused.value.hint
+    assert secrets.api.get_secret_value(SecretId=name).get("SecretString", "") == text
 
 
 def test_a_secret_that_aws_rotates_is_refused(secrets: Any) -> None:
@@ -211,17 +308,92 @@ def test_a_description_that_lags_is_not_believed(parameters: Any) -> None:
             assert sink.inventory([key]).at(key) == sink.read(key)
 
 
-def test_a_value_that_somebody_wrote_meanwhile_is_given_back(parameters: Any) -> None:
-    """What stood there before may be a token that they are about to revoke."""
-    store, key = parameters.sink().store, parameters.key(1)
-    put(parameters.sink(), key, 1)
-    seen = store.reader.value(key)
-    put(parameters.sink(), key, 2)
-    about = {**store._secure, "Description": compact(text_of(1), ROOM)}
-    with pytest.raises(Changed):
-        store._keep(key, {**about, "Value": seen.value}, seen)
+@pytest.mark.parametrize("dies", [False, True])
+def test_to_amend_a_receipt_brings_back_no_value(parameters: Any, *, dies: bool) -> None:
+    """What stood there before may be a token that another run, which stores its own now, is to revoke."""
+    sink, key = parameters.sink(), parameters.key(1)
+    put(sink, key, 1)
+    version = version_of(sink.read(key))
+
+    def another_run() -> None:
+        theirs = {"Value": plain(2), "Description": compact(text_of(2), ROOM)}
+        name = parameters.name(key)
+        parameters.api.put_parameter(Name=name, Type="SecureString", Overwrite=True, **theirs)
+
+    with (
+        interrupted(parameters, "PutParameter", another_run),
+        parameters.trouble("PutParameter", after=True) if dies else nullcontext(),
+        pytest.raises(SinkUnsure) if dies else nullcontext(),
+    ):
+        sink.amend(key, receipt(1, protect=False), version)
     assert parameters.value(key) == plain(2)
     assert stored(parameters.sink(), key) == receipt(2)
+    assert parameters.sink().inventory([key]).at(key) == parameters.sink().read(key)
+
+
+def test_an_amended_receipt_is_of_one_state_of_its_parameter(parameters: Any) -> None:
+    sink, key = parameters.sink(), parameters.key(1)
+    for number in (1, 2):
+        put(sink, key, number)
+        assert stored(sink, key) == receipt(number)
+        for undeployed in (True, False):
+            before = sink.read(key)
+            changed = receipt(number, undeployed=undeployed, protect=not undeployed)
+            sink.amend(key, changed, version_of(before))
+            assert stored(sink, key) == changed
+            assert version_of(sink.read(key)) != version_of(before)
+            assert sink.inventory([]).at(key) == sink.inventory([key]).at(key) == sink.read(key)
+    assert sink.delete(key, receipt(2).token.id)
+    assert parameters.api.describe_parameters()["Parameters"] == []
+    put(sink, key, 1)
+    assert stored(sink, key) == receipt(1)
+
+
+def test_an_amendment_that_may_not_be_read_leaves_its_place_unread(parameters: Any) -> None:
+    sink, key = parameters.sink(), parameters.key(1)
+    put(sink, key, 1)
+    sink.amend(key, receipt(1, protect=False), version_of(sink.read(key)))
+    found = parameters.api.get_parameters(Names=[parameters.name(key)], WithDecryption=True)
+    body = json.dumps({**found, "InvalidParameters": []}, default=lambda moment: moment.timestamp()).encode()
+    denied = refusal("AccessDeniedException", "not authorized")
+    with (
+        parameters.trouble("GetParameters", answer=(200, body)),
+        parameters.relay.troubled(Trouble("POST", ".GetParameter", denied)),
+    ):
+        assert isinstance(sink.inventory([key]).at(key), Unread)
+
+
+@pytest.mark.parametrize("operation", ["PutParameter", "DeleteParameter"])
+def test_after_a_wait_it_is_looked_again_before_anything_is_written(
+    parameters: Any, operation: str
+) -> None:
+    """AWS was too busy; then somebody else stores a token there."""
+    sink, key = parameters.sink(), parameters.key(1)
+    put(sink, key, 1)
+    version = version_of(sink.read(key))
+    busy = Trouble("POST", f".{operation}", refusal("ThrottlingException", "Rate exceeded"))
+
+    def at_last() -> None:
+        parameters.relay.troubles.remove(busy)
+        put(parameters.sink(), key, 2)
+
+    acts = {
+        "PutParameter": lambda: sink.put(key, secret(3), receipt(3), version),
+        "DeleteParameter": lambda: sink.delete(key, receipt(1).token.id),
+    }
+    parameters.relay.troubles.append(busy)
+    with after_a_pause(at_last), pytest.raises(Changed):
+        acts[operation]()
+    assert parameters.value(key) == plain(2)
+
+
+@contextmanager
+def after_a_pause(act: Callable[[], object]) -> Iterator[None]:
+    """Somebody acts while the sink waits before its second try."""
+    with pytest.MonkeyPatch.context() as patch:
+        acts = iter([act])
+        patch.setattr("reconciler.sinks.aws.calls.time.sleep", lambda _: next(acts, int)())
+        yield
 
 
 def test_what_changed_since_it_was_seen_is_not_deleted(parameters: Any) -> None:
@@ -260,7 +432,7 @@ def store(request: pytest.FixtureRequest, aws_relay: Relay) -> AwsStore:
 
 BULK = {
     "aws-secretsmanager": {"ListSecrets": 1, "BatchGetSecretValue": 2, "GetSecretValue": 1},
-    "aws-ssm": {"DescribeParameters": 3, "GetParameters": 3},  # moto gives ten a page, AWS fifty
+    "aws-ssm": {"DescribeParameters": 3, "GetParameters": 5},  # moto gives ten a page, AWS fifty
 }
 
 

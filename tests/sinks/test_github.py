@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from email.message import Message
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,18 @@ from typing import Any
 import pytest
 from boxes import REGISTRATION
 from fakes.github import Github, Place
-from fakes.relay import Relay, Trouble
+from fakes.relay import Passed, Relay, Trouble
 from fakes.serving import Said
 
 from reconciler.core.ports import Power
 from reconciler.core.receipts import ABSENT, Absent, Damaged, SetName, Stored
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure, UsageError
+from reconciler.http import Answer
 from reconciler.http.retry import Pace
 from reconciler.sinks import sink_type
 from reconciler.sinks.github.store import LATEST
 from reconciler.sinks.records import Changed, RecordSink
-from reconciler.sinks.rest import Rest
+from reconciler.sinks.rest import Missing, Rest
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
 
@@ -101,8 +104,11 @@ def test_a_run_that_ends_between_the_two_leaves_a_place_that_says_whose_secret_w
     desk: Desk,
 ) -> None:
     put(desk.sink(), KEY, 1)
-    with desk.relay.troubled(Trouble("PUT", SECRET, (403, b"{}"))), pytest.raises(SinkRefused):
-        put(desk.sink(), KEY, 2)
+    with (
+        desk.relay.troubled(Trouble("PUT", SECRET, (403, b"{}"))),
+        pytest.raises(SinkUnsure, match=r"secret is still to come: github acme/infra was not written"),
+    ):
+        put(desk.sink(), KEY, 2)  # no refusal: what the receipt said before is gone
     held = desk.sink().read(KEY)
     assert isinstance(held, Damaged)
     assert held.receipt == receipt(2)
@@ -153,7 +159,11 @@ def test_one_name_in_any_letters_is_one_place(desk: Desk) -> None:
     assert (desk.place.secrets, desk.place.variables) == ({}, {})
 
 
-@pytest.mark.parametrize("key", ["GITHUB_TOKEN", "github_x", "1ST", "A-B", "A.B"])
+NOT_ASCII = ["N\u0131", "A\u017f", "\u212aEY"]  # their capitals are I, S and K
+
+
+
+@pytest.mark.parametrize("key", ["GITHUB_TOKEN", "github_x", "1ST", "A-B", "A.B", *NOT_ASCII])
 def test_a_name_that_github_does_not_take_is_refused_before(desk: Desk, key: str) -> None:
     with pytest.raises(SinkRefused, match="does not fit"):
         desk.sink().preflight(key)
@@ -266,8 +276,9 @@ def test_a_preflight_changes_nothing(desk: Desk) -> None:
 def test_an_answer_to_a_write_says_how_far_it_came(
     desk: Desk, what: tuple[str, str], answer: Any, error: type[Exception]
 ) -> None:
+    """To the first of the two, that is; what follows it is never called refused."""
     with desk.relay.troubled(Trouble(*what, answer)):
-        with pytest.raises(error):
+        with pytest.raises(SinkUnsure if what[0] == "PUT" else error):
             put(desk.sink(), KEY, 1)
         if answer[0] != 422:  # what a probe is told that may write
             with pytest.raises(SinkRefused):
@@ -401,6 +412,167 @@ def test_what_somebody_writes_between_look_and_write_is_not_overwritten(desk: De
     assert desk.place.read(KEY) == plain(2)
 
 
+SAID_NO = [(403, b'{"message": "Resource not accessible by integration"}'), (429, b"{}"), (404, b"{}")]
+
+
+@pytest.mark.parametrize("answer", SAID_NO, ids=["403", "429", "404"])
+def test_a_removal_is_not_called_refused_once_the_secret_is_gone(
+    desk: Desk, answer: tuple[int, bytes]
+) -> None:
+    put(desk.sink(), KEY, 1)
+    with desk.relay.troubled(Trouble("DELETE", SECRET, answer)), pytest.raises(SinkRefused):
+        desk.sink().delete(KEY, receipt(1).token.id)
+    assert isinstance(desk.sink().read(KEY), Stored)
+    with (
+        desk.relay.troubled(Trouble("DELETE", NOTE, answer)),
+        pytest.raises(SinkUnsure, match="the secret was removed, and its receipt may still be there"),
+    ):
+        desk.sink().delete(KEY, receipt(1).token.id)
+    assert desk.place.read(KEY) is None
+
+
+@dataclass
+class Interloper(Relay):
+    """Somebody else acts just as a request for this method and path ends, or before it is passed on."""
+
+    when: tuple[str, str] = ("", "")
+    act: Callable[[], object] = bool
+    before: bool = False
+
+    def passed_on(self, method: str, path: str, headers: Message, body: bytes) -> Passed:
+        is_now = (method, path) == self.when
+        if is_now and self.before:
+            self.act()
+        passed = super().passed_on(method, path, headers, body)
+        if is_now and not self.before:
+            self.act()
+        return passed
+
+
+@pytest.fixture
+def interloper(desk: Desk) -> Iterator[Interloper]:
+    with Interloper(desk.github.url).served() as relay:
+        desk.relay = relay
+        yield relay
+
+
+def people_write(desk: Desk, seconds: int = 3) -> None:
+    """Somebody stores a value of their own, some seconds later."""
+    desk.github.now += timedelta(seconds=seconds)
+    stamp = desk.github.now.isoformat().replace("+00:00", "Z")
+    desk.place.secrets[KEY] = {**desk.place.secrets[KEY], "encrypted_value": "", "updated_at": stamp}
+
+
+def test_a_change_that_somebody_makes_right_after_ours_is_not_ours(
+    desk: Desk, interloper: Interloper
+) -> None:
+    put(desk.sink(), KEY, 1)
+    interloper.when, interloper.act = ("PUT", SECRET), lambda: people_write(desk)
+    with pytest.raises(SinkUnsure, match="or somebody made another one"):
+        put(desk.sink(), KEY, 2)
+    held = desk.sink().read(KEY)
+    assert isinstance(held, Damaged)  # the receipt does not vouch for what they wrote
+    assert held.receipt == receipt(2)
+
+
+def test_an_earlier_change_that_shows_late_is_not_ours(desk: Desk, interloper: Interloper) -> None:
+    """Made between our look and our write, and still shown after it."""
+    put(desk.sink(), KEY, 1)
+    desk.github.now += timedelta(seconds=30)
+    theirs = (desk.github.now - timedelta(seconds=20)).isoformat()
+    answer = json.dumps({"name": KEY, "updated_at": theirs}).encode()
+    late = Trouble("GET", SECRET, (200, answer), skip=3)  # the looks before a write
+    with desk.relay.troubled(late), pytest.raises(SinkUnsure, match="does not show the change"):
+        put(desk.sink(), KEY, 2)
+
+
+def test_another_visibility_is_no_change_of_the_secret(desk: Desk) -> None:
+    sink = desk.organization(visibility="all")
+    put(sink, KEY, 1)
+    kept = desk.github.places[ORG].secrets[KEY]
+    stale = {"name": KEY, "updated_at": kept["updated_at"], "visibility": "private"}
+    late = Trouble("GET", f"/{ORG}/secrets/{KEY}", (200, json.dumps(stale).encode()), skip=3)
+    with desk.relay.troubled(late), pytest.raises(SinkUnsure, match="does not show the change"):
+        put(sink, KEY, 2)
+
+
+def test_without_a_clock_no_change_is_taken_for_ours(desk: Desk) -> None:
+    store: Any = desk.sink().store
+    unclocked = replace(store, writes=Timeless(store.writes))
+    with pytest.raises(SinkUnsure, match="does not show the change"):
+        put(RecordSink(unclocked), KEY, 1)
+
+
+@dataclass(frozen=True)
+class Timeless:
+    """Answers without their times."""
+
+    plain: Rest
+
+    def send(self, *args: Any, **given: Any) -> Answer:
+        answer = self.plain.send(*args, **given)
+        return replace(answer, headers={k: v for k, v in answer.headers.items() if k.lower() != "date"})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.plain, name)
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", SECRET), ("PATCH", NOTE), ("PUT", SECRET)])
+def test_after_a_wait_it_is_looked_again_before_anything_is_written(
+    desk: Desk, interloper: Interloper, method: str, path: str
+) -> None:
+    """While we wait for the end of a limit, somebody else stores a value there."""
+    sink = desk.sink()
+    put(sink, KEY, 1)
+    held = sink.read(KEY)
+    assert isinstance(held, Stored)
+    interloper.when, interloper.before = (method, path), True
+
+    def limited() -> None:
+        interloper.when = ("", "")
+        people_write(desk)
+        desk.github.refusals.append(LIMITED[0])
+
+    interloper.act = limited
+    if method == "DELETE":
+        with pytest.raises(Changed):
+            sink.delete(KEY, receipt(1).token.id)
+    elif method == "PATCH":
+        with pytest.raises(Changed):
+            sink.amend(KEY, receipt(1, protect=False), held.version)
+    else:
+        with pytest.raises(SinkUnsure, match="changed meanwhile"):
+            sink.put(KEY, secret(2), receipt(2), held.version)
+    assert desk.place.secrets[KEY]["encrypted_value"] == ""  # theirs
+    assert desk.naps
+
+
+def test_a_receipt_that_went_is_not_amended_into_being(desk: Desk, interloper: Interloper) -> None:
+    sink = desk.sink()
+    put(sink, KEY, 1)
+    held = sink.read(KEY)
+    assert isinstance(held, Stored)
+    interloper.when, interloper.before = ("PATCH", NOTE), True
+    interloper.act = desk.place.variables.clear
+    with pytest.raises(Changed):
+        sink.amend(KEY, receipt(1, protect=False), held.version)
+    assert desk.place.variables == {}
+
+
+def test_selected_repositories_that_cannot_all_be_listed_are_not_written_over(desk: Desk) -> None:
+    org = desk.github.places[ORG]
+    sink = desk.organization(repositories=["infra", "web"])
+    put(sink, KEY, 1)
+    org.selected[KEY] = [7, 8, 99]
+    desk.github.unseen.add(99)
+    for act in (lambda: sink.preflight(KEY), lambda: put(sink, KEY, 2)):
+        with pytest.raises(SinkRefused, match="who may read NB_PAT cannot be told") as refused:
+            act()
+        assert "may the token see all of them?" in refused.value.hint
+    assert org.selected[KEY] == [7, 8, 99]
+    assert org.read(KEY) == plain(1)
+
+
 def test_a_removal_that_breaks_off_can_be_finished(desk: Desk) -> None:
     put(desk.sink(), KEY, 1)
     with desk.relay.troubled(Trouble("DELETE", NOTE)), pytest.raises(SinkUnsure):
@@ -436,6 +608,52 @@ def test_the_token_comes_from_the_variable_that_is_named(
 ) -> None:
     desk.env = {variable: f" {desk.env['GH_TOKEN']}\n", "GH_TOKEN": "" if not named else "not this one"}
     put(desk.sink(repository="acme/infra", **named), KEY, 1)
+
+
+GHES = "https://github.example/api/v3"
+HOSTS = [
+    (None, {"GH_TOKEN"}, True),
+    ("https://api.github.com:443/", {"GITHUB_TOKEN"}, True),
+    ("https://api.acme.ghe.com", {"GH_TOKEN"}, True),
+    (GHES, {"GH_TOKEN", "GITHUB_TOKEN"}, False),
+    ("https://api.github.com.example", {"GH_TOKEN"}, False),
+    ("https://github.example:8443/api/v3", {"GITHUB_API_URL", "GITHUB_TOKEN"}, False),
+    (GHES, {"GITHUB_API_URL", "GITHUB_TOKEN"}, True),
+    (None, {"GITHUB_API_URL", "GH_TOKEN"}, True),
+    ("https://api.github.com", {"GITHUB_API_URL", "GITHUB_TOKEN"}, False),
+    (GHES, {"GH_ENTERPRISE_TOKEN"}, False),
+    (GHES, {"GH_HOST", "GH_ENTERPRISE_TOKEN"}, True),
+    (GHES, {"GH_HOST", "GITHUB_ENTERPRISE_TOKEN"}, True),
+    (GHES, {"GH_HOST", "GH_TOKEN"}, False),
+    (None, {"GH_HOST", "GH_ENTERPRISE_TOKEN"}, False),
+]
+
+
+@pytest.mark.parametrize(("url", "variables", "is_sent"), HOSTS)
+def test_a_token_goes_to_the_server_that_it_is_meant_for(
+    tmp_path: Path, url: str | None, variables: set[str], is_sent: bool
+) -> None:
+    """As `gh` has it; what is meant for another server is for `token_env` to say."""
+    told = {"GITHUB_API_URL": GHES, "GH_HOST": "GitHub.example"}
+    env = {name: told.get(name, "ghp_x") for name in variables}
+    options = {"repository": "acme/infra", **({"api_url": url} if url else {})}
+
+    def store(more: dict[str, object]) -> Any:
+        around = Surroundings(tmp_path, {**env, "MINE": "ghp_y"}, allow_http=False)
+        return sink_type("github").build({**options, **more}, around).store  # type: ignore[attr-defined]
+
+    for rest in (store({}).writes, store({}).reader._rest):
+        assert isinstance(rest.auth, Missing) is not is_sent
+    assert not isinstance(store({"token_env": "MINE"}).writes.auth, Missing)
+
+
+def test_a_token_of_another_server_is_not_sent_and_it_is_said_why(tmp_path: Path) -> None:
+    around = Surroundings(tmp_path, {"GH_TOKEN": "ghp_x"}, allow_http=False)
+    sink = sink_type("github").build({"repository": "acme/infra", "api_url": GHES}, around)
+    told = "GH_TOKEN and GITHUB_TOKEN are for api.github.com and not sent to github.example; name"
+    for act, error in ((lambda: sink.inventory([]), SinkUnread), (lambda: sink.preflight(KEY), SinkRefused)):
+        with pytest.raises(error, match=told):
+            act()
 
 
 def test_without_a_token_nothing_is_sent(desk: Desk) -> None:

@@ -95,7 +95,8 @@ class TestFakeGithub(SinkContract):
 
 def go_round(home: Path, token: str, **options: object) -> None:
     """Everything that a run does to one place, and a stranger, too; removed in the end."""
-    built = sink_type("github").build(options, Surroundings(home, {"GH_TOKEN": token}, allow_http=False))
+    around = Surroundings(home, {"MINE": token}, allow_http=False)
+    built = sink_type("github").build({"token_env": "MINE", **options}, around)
     assert isinstance(built, RecordSink)
     store: Any = built.store
     key, known = f"NETBIRD_TOKENS_TEST_{uuid.uuid4().hex.upper()}", built.inventory([]).entries

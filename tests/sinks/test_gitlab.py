@@ -13,7 +13,7 @@ import pytest
 from boxes import REGISTRATION
 from fakes.gitlab import Gitlab, Token
 from fakes.relay import Relay, Trouble
-from fakes.serving import Said
+from fakes.serving import Request, Said, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ from reconciler.sinks.compact import compact, expanded
 from reconciler.sinks.gitlab.store import ROOM
 from reconciler.sinks.receipt_text import receipt_to_json, to_text
 from reconciler.sinks.records import Changed, RecordSink
-from reconciler.sinks.rest import Rest
+from reconciler.sinks.rest import Missing, Rest
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
 
@@ -220,6 +220,16 @@ def test_a_server_that_keeps_no_descriptions_is_never_registered(desk: Desk) -> 
         assert dict(sink.inventory([]).registrations) == {}
 
 
+def test_a_variable_of_others_is_not_registered_over(desk: Desk) -> None:
+    sink, name = desk.sink(), "NETBIRD_TOKENS_SET_PLATFORM"
+    sink.register(REGISTRATION)
+    sink.register(REGISTRATION)
+    desk.held(key=name).update(description="of people", value="by-hand")
+    with pytest.raises(SinkRefused, match=f"{name} is there, and is no registration"):
+        sink.register(REGISTRATION)
+    assert desk.held(key=name)["value"] == "by-hand"
+
+
 def test_a_hidden_variable_is_hidden_from_the_start(desk: Desk) -> None:
     sink = desk.sink(hidden=True, masked=False)
     assert sink.power is Power.WRITE_ONLY
@@ -401,6 +411,71 @@ def test_a_job_of_gitlab_knows_its_server(desk: Desk) -> None:
     sink = sink_type("gitlab").build({**DEFAULTS, "project": "acme/infra"}, around)
     put(sink, KEY, 1)
     assert desk.held()["value"] == plain(1)
+
+
+OWN = "https://gitlab.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "named", "is_sent"),
+    [
+        (None, {}, True),
+        (OWN, {}, False),
+        ("https://gitlab.com.example", {}, False),
+        (OWN, {"CI_SERVER_URL": OWN}, True),
+        (f"{OWN}:443/", {"CI_API_V4_URL": f"{OWN}/api/v4"}, True),
+        (f"{OWN}:8443", {"CI_SERVER_URL": OWN}, False),
+        (OWN, {"GITLAB_HOST": "gitlab.example"}, True),
+        (OWN, {"GITLAB_HOST": "other.example", "CI_SERVER_URL": OWN}, False),
+        ("https://gitlab.com", {"CI_SERVER_URL": OWN}, False),
+    ],
+)
+def test_a_token_goes_to_the_server_that_it_is_meant_for(
+    tmp_path: Path, url: str | None, named: dict[str, str], is_sent: bool
+) -> None:
+    """As `glab` has it; what is meant for another server is for `token_env` to say."""
+    env = {**named, "GITLAB_TOKEN": "glpat-x", "MINE": "glpat-y"}
+    options = {**DEFAULTS, "project": "acme/infra", **({"url": url} if url else {})}
+    around = Surroundings(tmp_path, env, allow_http=False)
+    sink: Any = sink_type("gitlab").build(options, around)
+    for rest in (sink.store.writes, sink.store.reader._rest):
+        assert isinstance(rest.auth, Missing) is not is_sent
+    if not is_sent:
+        with pytest.raises(SinkUnread, match=r"GITLAB_TOKEN is for .* and not sent to gitlab"):
+            sink.inventory([])
+    other: Any = sink_type("gitlab").build({**options, "token_env": "MINE"}, around)
+    assert not isinstance(other.store.writes.auth, Missing)
+
+
+def write_by_hand(desk: Desk) -> None:
+    desk.held().update(description="of people", value="by-hand")
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "amend"])
+def test_after_a_wait_it_is_looked_again_before_anything_is_written(desk: Desk, method: str) -> None:
+    """While we wait for the end of a limit, somebody else stores a value there."""
+    sink = desk.sink()
+    put(sink, KEY, 1)
+    held = sink.read(KEY)
+    assert isinstance(held, Stored)
+    limit = Said(429, {"message": "slow down"}, {"Retry-After": "7"})
+    answered = desk.gitlab.handle
+
+    def handle(request: Request) -> Said:
+        if request.method == "GET" or desk.naps:
+            return answered(request)
+        write_by_hand(desk)
+        return limit
+
+    acts = {
+        "DELETE": lambda: sink.delete(KEY, receipt(1).token.id),
+        "PUT": lambda: sink.put(KEY, secret(2), receipt(2), held.version),
+        "amend": lambda: sink.amend(KEY, receipt(1, protect=False), held.version),
+    }
+    with serving(handle) as desk.relay.upstream, pytest.raises(Changed):
+        acts[method]()
+    assert desk.naps == [7.5]
+    assert (desk.held()["value"], desk.held()["description"]) == ("by-hand", "of people")
 
 
 def test_the_credential_is_in_no_log_and_no_repr(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

@@ -275,6 +275,37 @@ def test_a_mount_may_ask_for_cas_on_every_write(desk: Desk) -> None:
     assert dict(sink.inventory([]).registrations) == {REGISTRATION.set: REGISTRATION}
 
 
+def test_what_is_no_registration_is_neither_read_as_none_nor_written_over(desk: Desk) -> None:
+    where = ".registrations/platform"
+    desk.kv.create_or_update_secret(path=f"infra/netbird/{where}", secret={"of": "people"})
+    with pytest.raises(SinkUnread, match="is no registration"):
+        desk.sink().inventory([])
+    with pytest.raises(SinkRefused, match="is no registration"):
+        desk.sink().register(REGISTRATION)
+    assert desk.data(key=where) == {"of": "people"}
+    desk.kv.create_or_update_secret(path=f"infra/netbird/{where}", secret={"registration": "", "note": "x"})
+    with pytest.raises(SinkUnread):
+        desk.sink().inventory([])
+    desk.sink().register(REGISTRATION)
+    assert desk.sink().inventory([]).registrations == {REGISTRATION.set: REGISTRATION}
+    assert (desk.data(key=where) or {})["note"] == "x"
+
+
+def test_one_folder_has_one_identity_however_it_is_spelled(desk: Desk) -> None:
+    def identity(env: dict[str, str] | None = None, **options: object) -> tuple[str, ...]:
+        around = Surroundings(desk.home, env or {}, allow_http=False)
+        return sink_type("vault").store({**DEFAULTS, **options}, around)
+
+    plainly = identity(address="https://vault.example", namespace="infra/ci")
+    assert plainly == identity(address="https://Vault.example:443/", namespace="infra/ci/")
+    assert plainly == identity({"BAO_ADDR": "https://vault.example", "VAULT_NAMESPACE": "infra/ci"})
+    deep = {"address": "https://vault.example", "namespace": "infra"}
+    assert plainly == identity(**deep, mount="ci/secret")
+    assert plainly == identity(**deep, mount="ci", path="secret/infra/netbird")
+    assert plainly != identity(address="https://vault.example:8200", namespace="infra/ci")
+    assert identity() == identity()  # without a server, as a file is checked
+
+
 def test_a_registration_that_keeps_changing_is_given_up(desk: Desk) -> None:
     told = b'{"errors": ["check-and-set parameter did not match the current version"]}'
     with desk.relay.troubled(Trouble("POST", "/data/", (400, told))), pytest.raises(Changed):

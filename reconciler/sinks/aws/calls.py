@@ -7,17 +7,14 @@ busy is a no that passes. Everything else is unsure.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from http import HTTPStatus
 from typing import Any, Final
 
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
-from reconciler.http import Stage, printable
-from reconciler.http.outcome import failure_of
 from reconciler.sinks import needed
 from reconciler.sinks.aws.account import EXTRA, Account
+from reconciler.sinks.aws.faults import Far, Fault, said_no, unanswered
 from reconciler.sinks.rest import Denied
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
@@ -41,75 +38,12 @@ _PROOF: Final = {
     "list_secrets": ("SecretList",),
     "put_parameter": ("Version",),
     "put_secret_value": ("VersionId",),
+    "restore_secret": ("ARN",),
     "update_secret_version_stage": ("ARN",),
 }
 """Of these every answer has one. To boto3, a page of a proxy or half an answer is an empty answer."""
-_BUSY: Final = frozenset(
-    [
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "TooManyRequestsException",
-        "RequestLimitExceeded",
-        "ProvisionedThroughputExceededException",
-        "SlowDown",
-        "BandwidthLimitExceeded",
-        "PriorRequestNotComplete",
-        "TooManyUpdates",
-    ]
-)
-_DENIED: Final = frozenset(
-    [
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnauthorizedOperation",
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "IncompleteSignature",
-        "OptInRequired",
-    ]
-)
-_QUOTES_NOTHING: Final = frozenset(
-    [
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "UnauthorizedSSOTokenError",
-        "SSOTokenLoadError",
-        "TokenRetrievalError",
-    ]
-)
-_RIGHTS: Final = "check the credentials, the policy of who signs in, and that of the KMS key"
-_NETWORK: Final = "check the region, the endpoint, the network and the proxy"
 _STRANGE: Final = "what answered is not AWS, or the answer broke off"
 _RERUN: Final = "run the same command again: it looks before it writes"
-
-
-class Far(Enum):
-    """How far a call came that failed; `UNABLE`: not even to the network."""
-
-    UNABLE = auto()
-    UNSENT = auto()
-    DENIED = auto()
-    BUSY = auto()
-    SAID_NO = auto()
-    LOST = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a call failed; `why` is fit to be printed, `code` is AWS's own word for it."""
-
-    far: Far
-    why: str
-    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +87,7 @@ class Service:
         if isinstance(found, Said):
             return found
         kind = Denied if found.far is Far.DENIED else SinkUnread
-        raise kind(f"cannot read {self.name}: {found.why}", hint=_hint(found))
+        raise kind(f"cannot read {self.name}: {found.why}", hint=found.hint)
 
     def pages(self, operation: str, given: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:
         """Every page of a list. Raises as `look` does."""
@@ -166,7 +100,11 @@ class Service:
             token = {"NextToken": page["NextToken"]}
 
     def send(
-        self, operation: str, given: Mapping[str, object], ready_for: Collection[str] = ()
+        self,
+        operation: str,
+        given: Mapping[str, object],
+        ready_for: Collection[str] = (),
+        still: Callable[[], object] | None = None,
     ) -> Said:
         """One write. Sent again only when AWS was too busy to look at it.
 
@@ -174,18 +112,19 @@ class Service:
             operation: As boto3 spells it.
             given: Its parameters.
             ready_for: Codes of errors that are answers to the caller; such a write changed nothing.
+            still: Looks again before it is sent again, and raises where the place is another now.
 
         Raises:
             SinkRefused: It was not carried out.
             SinkUnsure: It may have been carried out.
         """
-        found = self._persist(operation, given, ready_for, (Far.BUSY,))
+        found = self._persist(operation, given, ready_for, (Far.BUSY,), still)
         if isinstance(found, Said):
             return found
         if found.far is Far.LOST:
             text = f"{self.name} may or may not have been written: {found.why}"
             raise SinkUnsure(text, hint=_RERUN)
-        raise SinkRefused(f"{self.name} was not written: {found.why}", hint=_hint(found))
+        raise SinkRefused(f"{self.name} was not written: {found.why}", hint=found.hint)
 
     def _persist(
         self,
@@ -193,6 +132,7 @@ class Service:
         given: Mapping[str, object],
         ready_for: Collection[str],
         passing: Collection[Far],
+        still: Callable[[], object] | None = None,
     ) -> Said | Fault:
         """One call, and again while it fails in a way that passes."""
         last = time.monotonic() + _DEADLINE
@@ -203,6 +143,8 @@ class Service:
             if time.monotonic() + pause > last:
                 break
             time.sleep(pause)
+            if still is not None:
+                still()
             found = self._call(operation, given)
         if isinstance(found, Fault) and found.code in ready_for:
             return Said(code=found.code, why=found.why)
@@ -213,44 +155,10 @@ class Service:
             data = getattr(self._client, operation)(**given)
         except self._errors.ClientError as error:
             own = self._client.meta.method_to_api_mapping[operation]
-            return _said_no(error.response, is_ours=error.operation_name == own)
+            return said_no(error.response, is_ours=error.operation_name == own)
         except self._errors.BotoCoreError as error:
-            return _unanswered(error, is_sent=isinstance(error, self._errors.HTTPClientError))
+            return unanswered(error, is_sent=isinstance(error, self._errors.HTTPClientError))
         except self._unreadable as error:
-            return _unanswered(error, is_sent=True)
+            return unanswered(error, is_sent=True)
         is_whole = any(name in data for name in _PROOF[operation])
         return Said(data) if is_whole else Fault(Far.LOST, _STRANGE)
-
-
-def _said_no(response: Mapping[str, Any], *, is_ours: bool) -> Fault:
-    """`is_ours`: the very call, and not one on the way to it, such as taking on a role."""
-    error = response.get("Error", {})
-    code, text = str(error.get("Code", "")), printable(str(error.get("Message", "")))
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    why = f"{code}: {text}" if text else code
-    if code in _DENIED or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Fault(Far.DENIED, why, code)
-    if not is_ours:
-        return Fault(Far.UNSENT, why)
-    if code in _BUSY or status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Fault(Far.BUSY, why, code)
-    refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    if refusal and status != HTTPStatus.REQUEST_TIMEOUT:
-        return Fault(Far.SAID_NO, why, code)
-    return Fault(Far.LOST, why, code)
-
-
-def _unanswered(error: Exception, *, is_sent: bool) -> Fault:
-    """No answer, or none that can be read. What botocore says of parameters and answers quotes them."""
-    cause = getattr(error, "kwargs", {}).get("error")
-    if isinstance(cause, Exception):
-        failure = failure_of(cause)
-        unsent = failure.stage in (Stage.UNSENT, Stage.UNTRUSTED)
-        return Fault(Far.UNSENT if unsent else Far.LOST, failure.reason)
-    name = type(error).__name__
-    why = printable(str(error)) if name in _QUOTES_NOTHING else name
-    return Fault(Far.LOST if is_sent else Far.UNABLE, why)
-
-
-def _hint(fault: Fault) -> str:
-    return {Far.UNABLE: _RIGHTS, Far.DENIED: _RIGHTS, Far.UNSENT: _NETWORK}.get(fault.far, "")

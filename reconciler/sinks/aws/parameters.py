@@ -2,6 +2,9 @@
 
 A description can outlive its value (an overwrite that brings none may keep it), so it is held against the
 value: a plan reads both, in two calls, and believes them only where they are of one version.
+
+A receipt that was amended stands in a parameter of its own, below `.amended/`, and names the state of the
+parameter that it was written for: there it takes the place of the description, and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from reconciler.core.keys import PATH_KEYS
 from reconciler.core.receipts import SetName
@@ -25,6 +28,7 @@ from reconciler.sinks.rest import Denied
 
 KEYS: Final = replace(PATH_KEYS, nests=False)
 REGISTRATIONS: Final = ".registrations/"
+AMENDED: Final = ".amended/"
 """No part of a key begins with a dot, so no token can stand here."""
 MISSING: Final = "ParameterNotFound"
 _BATCH: Final = 10
@@ -55,12 +59,13 @@ class ParameterReader:
         """One request for each 50 parameters that are there, and one for each 10 values."""
         below = {"Key": "Path", "Option": "Recursive", "Values": [f"/{self.folder}"]}
         about = dict(self._described(below))
-        names = sorted({*keys, *(key for key, each in about.items() if _is_ours(key, each))})
+        found = sorted({*keys, *(key for key, each in about.items() if _is_ours(key, each))})
+        tokens = [key for key in found if not key.startswith(REGISTRATIONS)]
+        names = [*found, *(AMENDED + key for key in tokens)]  # by name: a list may lag
         batches = [names[at : at + _BATCH] for at in range(0, len(names), _BATCH)]
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             held = dict(pair for pairs in pool.map(self._values, batches) for pair in pairs)
-            tokens = [key for key in names if not key.startswith(REGISTRATIONS)]
-            matched = pool.map(lambda key: self._matched(key, held[key], about.get(key)), tokens)
+            matched = pool.map(lambda key: self._matched(key, held, about.get(key)), tokens)
             records = dict(zip(tokens, matched, strict=True))
         return Scan(records, dict(self._registrations(held)))
 
@@ -76,7 +81,12 @@ class ParameterReader:
         if about is None:
             text = f"{self.service.name}:{key} changes while it is read"
             raise SinkUnread(text, hint="run the same command again")
-        return _record(held, about)
+        return _record(held, about, self.value(AMENDED + key))
+
+    def stamp(self, key: str) -> str:
+        """That of the record which is there now; empty if there is none."""
+        held = self.value(key)
+        return "" if held is None else _stamp(held, self.value(AMENDED + key))
 
     def value(self, key: str) -> Held | None:
         """None: there is no such parameter."""
@@ -126,15 +136,21 @@ class ParameterReader:
             return Unread(error.message)
 
     def _matched(
-        self, key: str, held: Held | Unread | None, about: Mapping[str, Any] | None
+        self,
+        key: str,
+        found: Mapping[str, Held | Unread | None],
+        about: Mapping[str, Any] | None,
     ) -> Record | Unread:
-        """Value and description together, if they are of one version; else both are read again."""
+        """Value and description together, if they are of one version; else all is read again."""
+        held, amended = found[key], found[AMENDED + key]
         if held is None:
             return NOTHING
         if isinstance(held, Unread):
             return held
+        if isinstance(amended, Unread):
+            return amended
         if about is not None and about["Version"] == held.version:
-            return _record(held, about)
+            return _record(held, about, amended)
         return self.fetch(key)
 
     def _registrations(
@@ -152,8 +168,28 @@ def _is_ours(key: str, about: Mapping[str, Any]) -> bool:
     return receipt or key.startswith(REGISTRATIONS)
 
 
-def _record(held: Held, about: Mapping[str, Any]) -> Record:
-    return Record(Found(expanded(about.get("Description", "")), Secret(held.value)), held.stamp)
+def amendment(stamp: str, receipt: str) -> str:
+    """What is written to amend the receipt of a record with this stamp."""
+    return f"{_of_value(stamp)} {receipt}"
+
+
+def _record(held: Held, about: Mapping[str, Any], amended: Held | None) -> Record:
+    receipt = about.get("Description", "")
+    if _amends(amended, held):
+        receipt = amended.value.partition(" ")[2]
+    return Record(Found(expanded(receipt), Secret(held.value)), _stamp(held, amended))
+
+
+def _stamp(held: Held, amended: Held | None) -> str:
+    return f"{held.stamp}+{amended.stamp}" if _amends(amended, held) else held.stamp
+
+
+def _of_value(stamp: str) -> str:
+    return stamp.partition("+")[0]
+
+
+def _amends(amended: Held | None, held: Held) -> TypeGuard[Held]:
+    return amended is not None and amended.value.partition(" ")[0] == held.stamp
 
 
 def _held(each: Mapping[str, Any]) -> Held:

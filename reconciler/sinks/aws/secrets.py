@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from reconciler.core.keys import PATH_KEYS
 from reconciler.core.receipts import SetName
@@ -19,7 +19,7 @@ from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkUnread
 from reconciler.sinks.aws.account import CONNECTIONS
-from reconciler.sinks.aws.calls import Said, Service
+from reconciler.sinks.aws.calls import Service
 from reconciler.sinks.receipt_text import Found, Garbled, from_text
 from reconciler.sinks.records import NOTHING, Record, Scan
 from reconciler.sinks.rest import Denied
@@ -31,6 +31,9 @@ MISSING: Final = "ResourceNotFoundException"
 INVALID: Final = "InvalidRequestException"
 _VERSIONS: Final = uuid.UUID("5f1b8d0e-6d53-5c5b-9c7a-0d6f4f3f2a11")
 _REMOVED: Final = "removed"
+_BRING_BACK: Final = (
+    "`aws secretsmanager restore-secret` brings it back; or give the entry another key"
+)
 _BATCH: Final = 20
 _PAGE: Final = 100
 
@@ -110,18 +113,24 @@ class SecretsReader:
             for key, record in found.items()
             if key in wanted or isinstance(record, Unread) or record.found.receipt is not None
         }
-        return Scan(records, registered.result())
+        return Scan(records, registered.result()[1])
 
     def fetch(self, key: str) -> Record:
         return self.shape.record(self.current(key))
 
     def current(self, key: str) -> Held:
-        """The version that consumers read; none if the secret is scheduled for deletion."""
+        """The version that consumers read; of what we removed, that it is removed.
+
+        What somebody else is about to delete can be brought back, so nothing is known of it.
+        """
         given = {"SecretId": self.path(key), "VersionStage": "AWSCURRENT"}
         said = self.service.look("get_secret_value", given, (MISSING, INVALID))
-        if said.code == INVALID and "DeletedDate" not in self.about(key).data:
-            raise SinkUnread(f"cannot read {self.service.name}:{key}: {said.why}")
-        return Held() if said.code else _held(said.data)
+        if said.code != INVALID:
+            return Held() if said.code else _held(said.data)
+        about = self.about(self.path(key))
+        if self.is_scheduled(about) and self.is_removed(about):
+            return Held(str(about["ARN"]), name_of(self.shape.removed()), self.shape.removed())
+        raise Denied(f"cannot read {self.service.name}:{key}: {said.why}", hint=_BRING_BACK)
 
     def version(self, key: str, version: str) -> Held:
         """One version, current or not; none if there is no such version."""
@@ -129,19 +138,29 @@ class SecretsReader:
         said = self.service.look("get_secret_value", given, (MISSING, INVALID))
         return Held() if said.code else _held(said.data)
 
-    def about(self, key: str) -> Said:
-        """What AWS says of a secret besides its values."""
-        return self.service.look("describe_secret", {"SecretId": self.path(key)}, (MISSING,))
+    def about(self, secret: str) -> Mapping[str, Any]:
+        """What AWS says of a secret, by its name or its ARN, besides its values; empty: there is none."""
+        return self.service.look("describe_secret", {"SecretId": secret}, (MISSING,)).data
 
-    def registrations(self) -> dict[SetName, str]:
+    def is_scheduled(self, about: Mapping[str, Any]) -> bool:
+        return "DeletedDate" in about
+
+    def is_removed(self, about: Mapping[str, Any]) -> bool:
+        """Whether the current version is the one that says so; its name is that of its content."""
+        stages = about.get("VersionIdsToStages", {})
+        return "AWSCURRENT" in stages.get(name_of(self.shape.removed()), ())
+
+    def registrations(self) -> tuple[Held, dict[SetName, str]]:
+        """The secret in which they all stand, and each of them. Raises SinkUnread."""
         held = self.current(REGISTRATIONS)
         if held.version and not held.data:
             where = self.path(REGISTRATIONS)
             raise SinkUnread(f"the registrations in {where} cannot be read", hint="mend it by hand")
-        return {
+        texts = {
             SetName(name): text if isinstance(text, str) else to_text(text)
             for name, text in held.data.items()
         }
+        return held, texts
 
     def path(self, key: str) -> str:
         return f"{self.folder}/{key}"

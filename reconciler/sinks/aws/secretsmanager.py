@@ -1,8 +1,9 @@
 """The `aws-secretsmanager` sink type: compare-and-set on versions (`versions`), read in bulk (`secrets`).
 
-What is removed: AWSCURRENT goes to a version without a token, compared as in every write; then the secret is
-deleted by its ARN, which a secret that somebody makes under the same name meanwhile does not have. Nobody
-writes over a version that says so.
+What is removed: AWSCURRENT goes to a version that says so, compared as in every write; then the secret is
+deleted by its ARN, which a secret that somebody makes under the same name meanwhile does not have. AWS cannot
+delete on a condition. So it is given a week, in which nothing of it is lost; and if somebody has written over
+our version meanwhile, the secret is brought back at once.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from reconciler.sinks import Options, SinkType
 from reconciler.sinks.aws.account import Account, identity, tags_of
 from reconciler.sinks.aws.calls import Service
 from reconciler.sinks.aws.secrets import (
+    INVALID,
     KEYS,
     MISSING,
     REGISTRATIONS,
@@ -31,12 +33,14 @@ from reconciler.sinks.aws.secrets import (
     to_text,
 )
 from reconciler.sinks.aws.versions import Versions
-from reconciler.sinks.conditions import nothing_written, plain
+from reconciler.sinks.conditions import nothing_written, partly_written, plain
 from reconciler.sinks.records import Changed, Record, RecordSink, Scan
 from reconciler.surroundings import Surroundings
 
 _NOBODY: Final = name_of("no version has this name")
 _TRIES: Final = 5
+_WEEK: Final = 7
+"""Days; AWS gives no shorter time."""
 _ANOTHER: Final = "or give the entry another key"
 
 
@@ -74,8 +78,8 @@ class SecretsStore:
             self._check_state(key)
             held = self.reader.current(key)
             if self.reader.shape.is_removed(held):
-                self._delete(held)
-            elif held.text:
+                self._bring_back(held.arn)
+            if held.text:
                 self.versions.pend(key, held.text, held.version)
             moved = self.versions.move(key, _NOBODY, _NOBODY)
         if not moved.code:
@@ -83,10 +87,9 @@ class SecretsStore:
 
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
         shape = self.reader.shape
+        if stamp == name_of(shape.removed()):
+            self._bring_back(self.reader.path(key))
         held = self._unchanged(key, stamp) if stamp else Held()
-        if shape.is_removed(held):
-            self._delete(held)
-            held = Held()
         data = held.data if secret is None else {**held.data, shape.value: plain(secret)}
         self.versions.write(key, to_text({**data, shape.receipt: receipt}), held.version)
 
@@ -95,7 +98,7 @@ class SecretsStore:
         for left in reversed(range(_TRIES)):
             try:
                 with nothing_written():
-                    held = self.reader.current(REGISTRATIONS)
+                    held, _ = self.reader.registrations()
                 data = {**held.data, set_name: text}
                 self.versions.write(REGISTRATIONS, to_text(data), held.version)
             except Changed:
@@ -111,11 +114,12 @@ class SecretsStore:
             self.versions.replace(key, to_text(others), stamp, str(uuid.uuid4()))
             return
         self.versions.replace(key, self.reader.shape.removed(), stamp)
-        self._delete(held)
+        with partly_written("the token was removed, and the empty secret may still be there"):
+            self._delete(held)
 
     def _check_state(self, key: str) -> None:
-        about = self.reader.about(key).data
-        if "DeletedDate" in about:
+        about = self.reader.about(self.reader.path(key))
+        if self.reader.is_scheduled(about) and not self.reader.is_removed(about):
             raise SinkRefused(
                 f"{self.name}:{key} is scheduled for deletion, and cannot be written until it is gone",
                 hint=f"`aws secretsmanager restore-secret`, {_ANOTHER}",
@@ -135,8 +139,16 @@ class SecretsStore:
         return held
 
     def _delete(self, held: Held) -> None:
-        given = {"SecretId": held.arn, "ForceDeleteWithoutRecovery": True}
-        self.reader.service.send("delete_secret", given, (MISSING,))
+        """In a week; unless it turns out that somebody has a value there now."""
+        given = {"SecretId": held.arn, "RecoveryWindowInDays": _WEEK}
+        if self.reader.service.send("delete_secret", given, (MISSING, INVALID)).code:
+            return  # it went, or is going, already
+        if not self.reader.is_removed(self.reader.about(held.arn)):
+            self._bring_back(held.arn)
+
+    def _bring_back(self, secret: str) -> None:
+        """So that it is not deleted; one that is not going to be stays as it is."""
+        self.reader.service.send("restore_secret", {"SecretId": secret}, (MISSING, INVALID))
 
 
 def build(options: Options, around: Surroundings) -> Sink:

@@ -2,23 +2,34 @@
 
 The receipt is its description, which AWS sets in the same step as the value. An overwrite is
 unconditional, so the last writer wins; every state has a version, by which a change since the plan is seen.
+
+To amend a receipt never touches the value: AWS takes a description only together with one, and between look
+and write somebody may have stored another. So it is written to a parameter of its own (`parameters`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
 from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Power, Sink
 from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
-from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
+from reconciler.errors import SinkError, SinkRefused
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.aws.account import Account, identity, tags_of
 from reconciler.sinks.aws.calls import Said, Service
-from reconciler.sinks.aws.parameters import KEYS, MISSING, REGISTRATIONS, Held, ParameterReader
+from reconciler.sinks.aws.parameters import (
+    AMENDED,
+    KEYS,
+    MISSING,
+    REGISTRATIONS,
+    ParameterReader,
+    amendment,
+)
 from reconciler.sinks.compact import Room, compact
 from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.records import Changed, Record, RecordSink, Scan
@@ -72,70 +83,63 @@ class ParameterStore:
             raise SinkRefused(f"{self.name} takes writes that it must refuse", hint="is it AWS?")
 
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
-        held = self._unchanged(key, stamp) if stamp else None
-        given = {**self._secure, "Description": compact(receipt, ROOM)}
-        if held is None and secret is not None:
-            if self._make(key, {**given, "Value": plain(secret)}, (_EXISTS,)).code:
-                self._fail_changed(key)
-        elif secret is not None:
-            self._put(key, {**given, "Value": plain(secret)})
-        elif held is not None:
-            self._keep(key, {**given, "Value": held.value}, held)
+        described = compact(receipt, ROOM)
+        if stamp:
+            self._check_unchanged(key, stamp)
+        if secret is None:
+            self._set(AMENDED + key, amendment(stamp, described))
+            return
+        given = {**self._secure, "Description": described, "Value": plain(secret)}
+        if stamp:
+            self._put(key, given, lambda: self._check_unchanged(key, stamp))
+        elif self._make(key, given, (_EXISTS,)).code:
+            raise self._changed(key)
 
     def save_registration(self, set_name: SetName, text: str) -> None:
-        given = {"Type": "String", "Value": text}
-        if self._make(REGISTRATIONS + set_name, given, (_EXISTS,)).code:
-            self._put(REGISTRATIONS + set_name, given)
+        self._set(REGISTRATIONS + set_name, text)
 
     def erase(self, key: str, stamp: str) -> None:
-        self._unchanged(key, stamp)
-        self._remove(key)
+        self._check_unchanged(key, stamp)
+        self._remove(key, lambda: self._check_unchanged(key, stamp))
+        with suppress(
+            SinkError
+        ):  # what is left amends nothing, and the next one is written over it
+            self._remove(AMENDED + key)
 
     @property
     def _secure(self) -> dict[str, object]:
         return {"Type": "SecureString", **self.always}
 
-    def _unchanged(self, key: str, stamp: str) -> Held:
-        """What is there, if it is what was seen. A failed look is a refusal: nothing was written yet."""
+    def _check_unchanged(self, key: str, stamp: str) -> None:
+        """A failed look is a refusal: nothing was written yet."""
         with nothing_written():
-            held = self.reader.value(key)
-        if held is None or held.stamp != stamp:
-            self._fail_changed(key)
-        return held
+            found = self.reader.stamp(key)
+        if found != stamp:
+            raise self._changed(key)
 
-    def _keep(self, key: str, given: Mapping[str, object], held: Held) -> None:
-        """Write a value that stood there again, unless somebody wrote another one just now.
-
-        Theirs is given back then: ours may be a token that they are about to revoke.
-        """
-        before = int(self._put(key, given).data["Version"]) - 1
-        if before == held.version:
-            return
-        try:
-            theirs = self.reader.earlier(key, before)
-            if theirs is None:
-                raise SinkUnsure(f"{self.name}:{key}: what stood there before is in no history yet")
-            fields = ("Type", "Value", "Description")
-            self._put(key, {**self.always, **{f: theirs[f] for f in fields if f in theirs}})
-        except (SinkUnread, SinkRefused) as error:  # ours stands there: nothing of it is refused
-            raise SinkUnsure(error.message, hint=error.hint) from None
-        self._fail_changed(key)
+    def _set(self, name: str, text: str) -> None:
+        """A text that is no secret."""
+        given = {"Type": "String", "Value": text}
+        if self._make(name, given, (_EXISTS,)).code:
+            self._put(name, given)
 
     def _make(self, key: str, given: Mapping[str, object], ready_for: Collection[str]) -> Said:
         """A parameter that is not there yet."""
         whole = {"Name": self.reader.path(key), "Overwrite": False, **self.tags, **given}
         return self.reader.service.send("put_parameter", whole, ready_for)
 
-    def _put(self, key: str, given: Mapping[str, object]) -> Said:
+    def _put(
+        self, key: str, given: Mapping[str, object], still: Callable[[], object] | None = None
+    ) -> Said:
         whole = {"Name": self.reader.path(key), "Overwrite": True, **given}
-        return self.reader.service.send("put_parameter", whole)
+        return self.reader.service.send("put_parameter", whole, still=still)
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str, still: Callable[[], object] | None = None) -> None:
         given = {"Name": self.reader.path(key)}
-        self.reader.service.send("delete_parameter", given, (MISSING,))
+        self.reader.service.send("delete_parameter", given, (MISSING,), still)
 
-    def _fail_changed(self, key: str) -> NoReturn:
-        raise Changed(f"{self.name}:{key} changed meanwhile", hint="plan again")
+    def _changed(self, key: str) -> Changed:
+        return Changed(f"{self.name}:{key} changed meanwhile", hint="plan again")
 
 
 def build(options: Options, around: Surroundings) -> Sink:

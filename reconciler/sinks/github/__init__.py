@@ -13,19 +13,16 @@ from urllib.parse import quote
 from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import UsageError
-from reconciler.http import Address, Client, address_of
+from reconciler.http import Address, Client
 from reconciler.sinks import Identity, Options, SinkType, needed
-from reconciler.sinks.bearer import bearer
 from reconciler.sinks.github.reach import Reach
 from reconciler.sinks.github.reader import KEYS, GithubReader
+from reconciler.sinks.github.server import address_in, credential
 from reconciler.sinks.github.store import PATIENCE, GithubStore
 from reconciler.sinks.records import RecordSink
 from reconciler.sinks.rest import CONNECTIONS, Rest
 from reconciler.surroundings import Surroundings
 
-_API: Final = "https://api.github.com"
-_EXAMPLE: Final = "write it like https://github.example/api/v3"
-_VARIABLES: Final = ("GH_TOKEN", "GITHUB_TOKEN")
 _ADVICE: Final = (
     "the token needs read and write for Secrets and Variables (of an environment: Environments, too);"
     " a workflow's own GITHUB_TOKEN never has that, the token of a GitHub App has"
@@ -46,9 +43,9 @@ def key_rule(_options: Options) -> KeyRule:
 def build(options: Options, around: Surroundings) -> Sink:
     """The sink; where the config is silent, the variables of `gh` and of Actions speak."""
     needed("nacl.public", "github")
-    address = _address(options, around)
+    address = address_in(options, around)
     name, path = _place(options)
-    auth = bearer(options, around, _VARIABLES)
+    auth = credential(address, options, around)
 
     def rest(below: str, methods: frozenset[str]) -> Rest:
         return Rest(f"github {name}", _client(address, below, methods), auth, _ADVICE, _HEADERS)
@@ -65,16 +62,8 @@ def build(options: Options, around: Surroundings) -> Sink:
 
 def store(options: Options, around: Surroundings) -> Identity:
     """A repository, an environment or an organisation; none of them is a part of another."""
-    return (_url(options, around).rstrip("/").lower(), _place(options)[1].lower())
-
-
-def _address(options: Options, around: Surroundings) -> Address:
-    url, what = _url(options, around), "the address of GitHub's API"
-    return address_of(url, what, _EXAMPLE, allow_http=around.allow_http)
-
-
-def _url(options: Options, around: Surroundings) -> str:
-    return str(options.get("api_url") or around.env.get("GITHUB_API_URL") or _API)
+    address = address_in(options, replace(around, allow_http=True))  # `build` has the last word
+    return (address.server, address.path.rstrip("/").lower(), _place(options)[1].lower())
 
 
 def _place(options: Options) -> tuple[str, str]:

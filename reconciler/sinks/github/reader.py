@@ -31,17 +31,18 @@ from reconciler.sinks.rest import Rest
 
 KEYS: Final = replace(
     VARIABLE_KEYS,
-    pattern=r"(?i:(?!GITHUB_)[A-Z_][A-Z0-9_]*)",
+    pattern=r"(?ai:(?!GITHUB_)[A-Z_][A-Z0-9_]*)",
     advice=f"{VARIABLE_KEYS.advice}, nor with GITHUB_",
     folds_case=True,
 )
-"""GitHub turns every name into capitals."""
+"""GitHub turns every name into capitals; those of ASCII, or `ı` would be an `I` to us alone."""
 RECEIPT: Final = "NETBIRD_TOKENS_RECEIPT_"
 SECRETS: Final = ("secrets", 100)
 VARIABLES: Final = ("variables", 30)
 """Where a list is, and the most entries that a page of it can have."""
 _NO_GITHUB: Final = "does `api_url` lead to GitHub's API? That of an own server ends in /api/v3"
 _NOT_FOUND: Final = "Not Found"
+_HIDDEN: Final = "may the token see all of them? GitHub would take the secret from the others"
 _UNSEEN: Final = "does it exist, and may the token see it? GitHub answers 404 to both"
 
 
@@ -56,6 +57,14 @@ class Kept:
 
     changed: str
     visibility: str = ""
+
+    @property
+    def moment(self) -> datetime | None:
+        """The same as a time; None if it is none."""
+        try:
+            return datetime.fromisoformat(self.changed).astimezone(UTC)
+        except ValueError:
+            return None
 
     @staticmethod
     def of(entry: Entry) -> Kept:
@@ -170,8 +179,12 @@ class GithubReader:
     def selected(self, key: str) -> list[int]:
         """The ids of the repositories that may read a secret of an organisation."""
         path = f"secrets/{key.upper()}/repositories"
-        found = [each.get("id") for each in self._all(path, SECRETS[1], "repositories", "id")]
-        return [number for number in found if isinstance(number, int)]
+        try:
+            found = self._all(path, SECRETS[1], "repositories", "id")
+        except SinkUnread as error:
+            text = f"who may read {key.upper()} cannot be told: {error.message}"
+            raise SinkUnread(text, hint=_HIDDEN) from None
+        return [number for each in found if isinstance(number := each.get("id"), int)]
 
     def _all(self, path: str, size: int, field: str = "", name: str = "name") -> list[Entry]:
         read = partial(self._page, self._rest, path, size, field or path)

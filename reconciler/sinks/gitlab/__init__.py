@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
 from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
-from reconciler.http import Client, address_of
+from reconciler.http import Client
 from reconciler.sinks import Identity, Options, SinkType
-from reconciler.sinks.bearer import bearer
 from reconciler.sinks.gitlab.reader import KEYS, GitlabReader
+from reconciler.sinks.gitlab.server import address_in, credential
 from reconciler.sinks.gitlab.store import GitlabStore, Manner
 from reconciler.sinks.records import RecordSink
 from reconciler.sinks.rest import CONNECTIONS, Rest
 from reconciler.surroundings import Surroundings
 
-_SERVER: Final = "https://gitlab.com"
-_EXAMPLE: Final = "write it like https://gitlab.example"
 _ADVICE: Final = (
     "the token needs the scope api, and the role Maintainer in a project or Owner in a group;"
     " a job's own CI_JOB_TOKEN cannot write variables"
@@ -32,12 +31,11 @@ def key_rule(_options: Options) -> KeyRule:
 
 def build(options: Options, around: Surroundings) -> Sink:
     """The sink; where the config is silent, the variables of `glab` and of GitLab's jobs speak."""
-    url = _url(options, around)
-    address = address_of(url, "the address of GitLab", _EXAMPLE, allow_http=around.allow_http)
+    address = address_in(options, around)
     kind, place, scope = _place(options)
     root = f"{address.origin}{address.path.rstrip('/')}/api/v4/{kind}s/{quote(place, safe='')}/"
     name = f"gitlab {place}" if scope == "*" else f"gitlab {place} {scope}"
-    auth = bearer(options, around, ("GITLAB_TOKEN",))
+    auth = credential(address, options, around)
 
     def rest(methods: frozenset[str]) -> Rest:
         loopback = address.is_loopback
@@ -55,11 +53,8 @@ def build(options: Options, around: Surroundings) -> Sink:
 def store(options: Options, around: Surroundings) -> Identity:
     """One environment scope of a project or a group."""
     kind, place, scope = _place(options)
-    return (_url(options, around).rstrip("/").lower(), kind, place.lower(), scope)
-
-
-def _url(options: Options, around: Surroundings) -> str:
-    return str(options.get("url") or around.env.get("CI_SERVER_URL") or _SERVER)
+    address = address_in(options, replace(around, allow_http=True))  # `build` has the last word
+    return (address.server, address.path.rstrip("/").lower(), kind, place.lower(), scope)
 
 
 def _place(options: Options) -> tuple[str, str, str]:

@@ -21,7 +21,7 @@ from reconciler.errors import SinkUnread
 from reconciler.http import Answer, Json
 from reconciler.sinks.compact import MARK, expanded
 from reconciler.sinks.pages import Entry, Page, whole
-from reconciler.sinks.receipt_text import Found
+from reconciler.sinks.receipt_text import Found, Garbled, registration_from_text
 from reconciler.sinks.records import Record, Scan
 from reconciler.sinks.registrations import SET, set_of
 from reconciler.sinks.rest import Rest
@@ -119,6 +119,17 @@ def is_no_variable(answer: Answer) -> bool:
     """Whether GitLab says that there is no such variable, in a project or group that we see."""
     said = answer.message or ""
     return answer.status == HTTPStatus.NOT_FOUND and _NO_VARIABLE.fullmatch(said) is not None
+
+
+def is_registration(entry: Entry) -> bool:
+    """Whether a variable is one of ours, by its description, or by its value on an older server."""
+    if entry.get("description") == REGISTRATION:
+        return True
+    try:
+        registration_from_text(str(entry.get("value")))
+    except Garbled:
+        return False
+    return True
 
 
 def as_record(entry: Entry) -> Record:

@@ -25,6 +25,7 @@ from reconciler.sinks.gitlab.reader import (
     GitlabReader,
     as_record,
     is_no_variable,
+    is_registration,
 )
 from reconciler.sinks.records import NOTHING, Changed, Record, Scan
 from reconciler.sinks.registrations import variable_of
@@ -115,7 +116,10 @@ class GitlabStore:
             if is_new:
                 self._make(key, body)
                 return
-        answer = self.writes.send("PUT", self.reader.path(key), body)
+        path = self.reader.path(key)
+        answer = self.writes.send(
+            "PUT", path, body, still=lambda: self._check_unchanged(key, stamp)
+        )
         if is_no_variable(answer):
             raise Changed(f"{self.name}:{key} is gone since we looked", hint="plan again")
         self._check(answer, body)
@@ -126,16 +130,32 @@ class GitlabStore:
             "description": REGISTRATION,
             **Manner(masked=False, protected=True, hidden=False).of_any,
         }
-        answer = self.writes.send("PUT", self.reader.path(variable_of(set_name)), body)
+        name = variable_of(set_name)
+        with nothing_written():
+            held = self.reader.entry(name)
+        if held is not None and not is_registration(held):
+            text = f"{self.name}:{name} is there, and is no registration that we can read"
+            raise SinkRefused(
+                text, hint="rename or remove it by hand, or give the set another name"
+            )
+        answer = self.writes.send("PUT", self.reader.path(name), body)
         if is_no_variable(answer):
-            self._make(variable_of(set_name), body)
+            self._make(name, body)
         else:
             self._check(answer, body)
 
-    def erase(self, key: str, stamp: str) -> None:  # noqa: ARG002 - GitLab knows no condition
-        answer = self.writes.send("DELETE", self.reader.path(key))
+    def erase(self, key: str, stamp: str) -> None:
+        path = self.reader.path(key)
+        answer = self.writes.send("DELETE", path, still=lambda: self._check_unchanged(key, stamp))
         if answer.status != HTTPStatus.NO_CONTENT and not is_no_variable(answer):
             raise self._refused(answer)
+
+    def _check_unchanged(self, key: str, stamp: str) -> None:
+        """After a wait; a failed look is a refusal, since GitLab has refused what was sent before."""
+        with nothing_written():
+            found = self.fetch(key)
+        if found.stamp != stamp:
+            raise Changed(f"{self.name}:{key} changed meanwhile", hint="plan again")
 
     def _make(self, key: str, body: dict[str, object]) -> None:
         whole = {"key": key, "environment_scope": self.reader.scope, **body}

@@ -7,6 +7,7 @@ signs in with one that can POST below `auth/` alone; writes have a client that a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
@@ -69,10 +70,14 @@ def build(options: Options, around: Surroundings) -> Sink:
 
 def store(options: Options, around: Surroundings) -> Identity:
     """A folder of a mount, with all that is below it."""
-    address = _setting(options, "address", around, "ADDR") or ""
+    where = ("", "")  # as a file is checked, where nobody knows the server
+    if _setting(options, "address", around, "ADDR") is not None:
+        address = _address(options, replace(around, allow_http=True))  # `build` has the last word
+        where = (address.server, address.path.rstrip("/").lower())
     namespace = _setting(options, "namespace", around, "NAMESPACE") or ""
-    mount, path = str(options["mount"]), str(options["path"])
-    return (address.rstrip("/").lower(), namespace.strip("/"), mount, *path.split("/"))
+    # One path, wherever namespace, mount and folder end: no two of them can bear one name.
+    path = "/".join([namespace, str(options["mount"]), str(options["path"])])
+    return (*where, *filter(None, path.split("/")))
 
 
 class _Doors:

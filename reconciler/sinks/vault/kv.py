@@ -19,6 +19,7 @@ from reconciler.core.keys import PATH_KEYS
 from reconciler.core.receipts import SetName
 from reconciler.core.secret import Secret
 from reconciler.core.tokens import Unread
+from reconciler.errors import SinkUnread
 from reconciler.http import Answer, Json
 from reconciler.sinks.receipt_text import Found
 from reconciler.sinks.records import Record, Scan
@@ -90,7 +91,7 @@ class KvReader:
             for key, record in found.items()
             if key in wanted or isinstance(record, Unread) or record.found.receipt is not None
         }
-        return Scan(records, {SetName(name): text for name, text in texts.items() if text})
+        return Scan(records, {SetName(n): text for n, text in texts.items() if text is not None})
 
     def record(self, key: str) -> Record:
         return self._as_record(self.at(key))
@@ -157,7 +158,13 @@ class KvReader:
             return Unread(error.message)
 
     def _registration(self, set_name: str) -> str | None:
-        return _text((self.at(f"{REGISTRATIONS}/{set_name}").data or {}).get(TEXT))
+        """None: there is none any more."""
+        key = f"{REGISTRATIONS}/{set_name}"
+        data = self.at(key).data
+        if data and TEXT not in data:
+            where = f"{self.shelf.mount}/{self.shelf.folder}/{key}"
+            raise SinkUnread(f"{where} is no registration", hint="move or mend it by hand")
+        return _text((data or {}).get(TEXT))
 
     def _as_record(self, kept: Kept) -> Record:
         return Record(self.shelf.found(kept.data), str(kept.version))

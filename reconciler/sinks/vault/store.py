@@ -99,11 +99,15 @@ class VaultStore:
             self._clear_below(key, version)
 
     def save_registration(self, set_name: SetName, text: str) -> None:
-        """Over whatever is there; with `cas`, since a mount may ask for it on every write."""
+        """Over any other of its set; with `cas`, since a mount may ask for it on every write."""
         key = f"{REGISTRATIONS}/{set_name}"
         for left in reversed(range(_TRIES)):
             try:
-                self._write(key, {TEXT: text}, int(self._held(key)[0]))
+                version, data = self._held(key)
+                if data and TEXT not in data:
+                    where = f"{self.name}/{key} is no registration"
+                    raise SinkRefused(where, hint="move or mend it by hand")
+                self._write(key, {**(data or {}), TEXT: text}, version)
             except Changed:
                 if not left:
                     raise
