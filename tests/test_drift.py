@@ -10,6 +10,8 @@ import requests
 from staging import Stage
 from test_documents import check
 
+from reconciler.core.drift import class_of
+from reconciler.core.reasons import Reason
 from reconciler.emulator import Fault, Status
 
 
@@ -102,3 +104,43 @@ def test_an_audit_log_that_cannot_be_read_is_a_word_and_no_end(moved: Stage) -> 
     ran = moved.run("drift", "--blame")
     assert ran.code == 2
     assert "audit log could not be read" in ran.err
+
+
+def test_a_deletion_is_not_told_of_what_it_did_not_bring_about(stage: Stage) -> None:
+    stage.tokens_file("{name: a, expires_in: 10}")
+    stage.run("apply", "--yes")
+    stage.pass_time(days=8)
+    stage.run("renew", "--yes")
+    stage.pass_time(days=3)
+    delete(stage, stage.live()["a"][0])  # what was replaced
+    stage.pass_time(days=20)
+    stage.emulator.issue(stage.bot, "fresh")
+    delete(stage, stage.live()["fresh"][0])  # somebody else's, long before there was an entry
+    stage.tokens_file("{name: a, expires_in: 10}", "name: fresh")
+    told = found(stage, "--blame")
+    assert (told["a"]["class"], told["fresh"]["class"]) == ("expired", "missing")
+    assert not any("blame" in change for change in told.values())
+
+
+def test_an_adopted_token_that_somebody_deleted_is_missing(stage: Stage) -> None:
+    stage.emulator.issue(stage.bot, "hand")
+    (token,) = stage.live()["hand"]
+    stage.tokens_file(f"{{name: hand, adopt: {token}}}")
+    assert stage.run("drift").code == 0
+    delete(stage, token)
+    assert found(stage)["hand"]["class"] == "missing"
+
+
+NO_DRIFT = {
+    Reason.IN_SYNC, Reason.ADOPTED, Reason.ENDED,  # in order
+    Reason.DUE, Reason.DEFERRED, Reason.REQUESTED, Reason.SUPERSEDED, Reason.EXPIRED,  # time has passed
+    Reason.YOUNG, Reason.OVERLAP, Reason.UNTIL_EXPIRY, Reason.PENDING, Reason.OWN,  # on their way
+    Reason.LEFTOVER,  # the next run empties it
+    Reason.FIRST_USE, Reason.ACCEPTED,  # before the first token
+    Reason.UNREAD,  # could not look: exit 1
+    Reason.OTHER_SET,  # two files disagree
+}  # fmt: skip
+
+
+def test_each_reason_is_drift_or_is_known_to_be_none() -> None:
+    assert {reason for reason in Reason if class_of(reason.code) is None} == NO_DRIFT

@@ -15,7 +15,7 @@ import junitparser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from readers import Command, commands_of, outputs_of
-from staging import SECRET, Stage, command, wait_for
+from staging import HEAD, SECRET, Stage, command, wait_for
 from test_documents import check as fits
 from test_harmless import EVIL, is_harmless
 from worlds import held, place, spec, token, world
@@ -514,3 +514,16 @@ def test_a_plan_of_five_thousand_changes_fits_a_comment(stage: Stage) -> None:
     assert len(samples(prometheus.render(found, made.as_of))) > 30
     assert events.ended(found)["message"]
 
+
+
+def test_the_problems_of_many_files_fit_a_comment(stage: Stage) -> None:
+    Path("tokens").mkdir()
+    for n in range(12):
+        entries = "".join(f"  - {{name: t{n}-{m}, expires_inn: 9, wrong: '{'x' * 60}'}}\n" for m in range(40))
+        Path(f"tokens/{n}.yaml").write_text(f"{HEAD}tokens:\n{entries}", "utf-8")
+    for looking in ("plan", "validate"):
+        assert stage.run(looking, "-f", "tokens", "--report", "markdown=p.md").code == 3
+        shown = Path("p.md").read_text("utf-8")
+        assert 10_000 < len(shown) <= markdown.BUDGET
+        assert re.search(r"and \d+ more problems: see the job's log", shown)
+        assert shown.startswith("<!-- netbird-tokens:")

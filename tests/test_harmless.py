@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from staging import Stage
 
 from reconciler.emulator import Fault, Raw
@@ -91,6 +92,26 @@ def test_a_snapshot_that_somebody_has_edited(stage: Stage, form: str, evil: str)
     written = [Path(kind).read_text("utf-8") for kind in kinds if Path(kind).exists()]
     for text in (ran.out, ran.err, *written):
         is_harmless(text)
+
+
+LINKS = (
+    "https://evil.example/x", "HTTP://evil.example", "ftp://evil.example/x", "www.evil.example",
+    "WWW.evil.example", "![x](https://e.example/p.png)", "[x](//e.example)", "<https://evil.example>",
+    "me@evil.example", "mailto:me@evil.example", "xmpp:me@evil.example/x", "acme/infra#1", "GH-1", "gh-12",
+    "$\\sqrt{3}$", ":rocket:", "!12", "&3", "@team",
+)  # fmt: skip
+REFERENCES = re.compile(r"://|www\.|\bGH-\d|[@#!&]\w|:\w+:|\$[^\\s\u200b]", re.IGNORECASE)
+"""What GitHub or GitLab make something of after Markdown is done, in the text that people see."""
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_name_is_no_link_in_a_comment(name: str) -> None:
+    (line,) = MarkdownIt("gfm-like").parseInline(escape.markdown(name))
+    kinds = {token.type for token in line.children or ()}
+    assert kinds <= {"text", "text_special"}
+    shown = "".join(token.content for token in line.children or ())
+    assert not REFERENCES.search(shown), shown
+    assert shown.replace("\u200b", "") == name
 
 
 def test_a_registration_that_somebody_else_wrote(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from reconciler.core.changes import Change, Create
+from reconciler.core.reasons import Reason
 from reconciler.core.subjects import token_of, user_of
 from reconciler.core.tokens import UserId
 
@@ -46,23 +47,27 @@ class Deed:
 
 
 def deed_behind(change: Change, deeds: Sequence[Deed]) -> Deed | None:
-    """The newest event that fits what differs; None where the log tells of nothing of the kind."""
-    live, user = token_of(change), user_of(change)
+    """The newest event that fits what differs; None where the log tells of nothing of the kind.
+
+    A deletion explains only a secret whose token is gone before its time, and only where no token of this
+    name was made after it.
+    """
+    live = token_of(change)
     if live is not None:
-        fitting = (
-            deed
-            for deed in deeds
-            if deed.act is Act.CREATED
-            and (deed.owner, deed.token_name) == (live.user, live.name)
-            and abs(deed.at - live.created_at) <= _MOMENT
-        )
-    elif isinstance(change, Create):
-        fitting = (
-            deed
-            for deed in deeds
-            if deed.act is Act.DELETED
-            and (deed.owner, deed.token_name) == (user, change.spec.live_name)
-        )
-    else:
-        return None
-    return max(fitting, key=lambda deed: deed.at, default=None)
+        named = _named(live.user, live.name, deeds)
+        fitting = [d for d in named if d.act is Act.CREATED and _at_once(d.at, live.created_at)]
+        return fitting[-1] if fitting else None
+    if isinstance(change, Create) and change.why.reason is Reason.STALE:
+        named = _named(user_of(change), change.spec.live_name, deeds)
+        return named[-1] if named and named[-1].act is Act.DELETED else None
+    return None
+
+
+def _named(user: UserId, name: str, deeds: Sequence[Deed]) -> list[Deed]:
+    """In order of time."""
+    named = (deed for deed in deeds if (deed.owner, deed.token_name) == (user, name))
+    return sorted(named, key=lambda deed: deed.at)
+
+
+def _at_once(one: datetime, other: datetime) -> bool:
+    return abs(one - other) <= _MOMENT

@@ -28,6 +28,7 @@ class DriftClass(StrEnum):
 
 _CLASSES: Final = {
     Reason.NEW: DriftClass.MISSING,
+    Reason.ADOPT_MISSING: DriftClass.MISSING,
     Reason.UNMANAGED: DriftClass.UNMANAGED,
     Reason.SAME_NAME: DriftClass.UNMANAGED,
     Reason.UNMANAGED_REVOKED: DriftClass.UNMANAGED,
@@ -39,6 +40,7 @@ _CLASSES: Final = {
     Reason.LAPSED: DriftClass.EXPIRED,
     Reason.ORPHAN: DriftClass.ORPHAN,
     Reason.IN_USE: DriftClass.IN_USE,
+    Reason.ADOPT_AMBIGUOUS: DriftClass.NOT_APPLIED,
     Reason.RENAMED: DriftClass.NOT_APPLIED,
     Reason.USER_CHANGED: DriftClass.NOT_APPLIED,
     Reason.ROTATION: DriftClass.NOT_APPLIED,

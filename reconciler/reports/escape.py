@@ -9,9 +9,20 @@ from typing import Final
 
 from reconciler.core.secret import hide_tokens
 
-_MARKDOWN: Final = re.compile(r"^[-+=]|[\\`*_\[\]<>|~&@#]")
-_INSTEAD: Final = {"<": "&lt;", "@": "@&#8203;", "#": "#&#8203;"}
-"""A blank of no width ends what would be a mention, even where an entity for the sign would not."""
+_MARKDOWN: Final = re.compile(
+    r"^[-+=]|[\\`*_\[\]<>|~&@#$]|!(?=\w)|/(?=/)|:(?=[\w+-]+:)|(?<=www)\.|(?<=\bGH)-(?=\d)",
+    re.IGNORECASE,
+)
+_BLANK: Final = "&#8203;"
+"""A blank of no width ends what would be a mention, a link or a formula, even where an entity for the
+sign would not."""
+_INSTEAD: Final = {
+    "<": "&lt;",
+    "&": f"\\&{_BLANK}",
+    "$": f"&#36;{_BLANK}",
+    ".": f"{_BLANK}.",
+    **{sign: f"{sign}{_BLANK}" for sign in "@#!/:"},
+}
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Co"})
 _UNUSUAL: Final = re.compile(r"[^\n\x20-\x7e]")
 _COLOUR_OR_UNUSUAL: Final = re.compile(r"\x1b\[(?:[01]|1;31|3[1-6])m|[^\n\x20-\x7e\u200d]")
@@ -44,8 +55,14 @@ def terminal(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """One line of Markdown that shows the text and can neither break out nor mention anybody."""
-    return _MARKDOWN.sub(lambda found: _INSTEAD.get(found[0], f"\\{found[0]}"), terminal(text))
+    """One line of Markdown that shows the text: it cannot break out, mention, link, or be anything else."""
+    return _MARKDOWN.sub(_in_markdown, terminal(text))
+
+
+def _in_markdown(found: re.Match[str]) -> str:
+    if found[0] == "-" and found.start():
+        return f"-{_BLANK}"  # GH-1
+    return _INSTEAD.get(found[0], f"\\{found[0]}")
 
 
 def code_span(text: str) -> str:

@@ -54,7 +54,7 @@ def report(found: Report) -> str:
     parts = [_marker(name, found["command"]), f"### NetBird tokens{of}: {found['command']}", ""]
     parts.append(_verdict(found))
     if found["stopped"] is not None:
-        parts.extend(_stopped(found["stopped"]))
+        parts.extend(_stopped(found["stopped"], BUDGET // 3))
     rows = list(_results(found["results"], Labels(made)))
     parts.extend(_table(("", "Token", "What became of it"), rows, BUDGET // 3))
     if found["exit"]["next"]:
@@ -188,10 +188,16 @@ def _verdict(found: Report) -> str:
     return f"**{', '.join(counts) or 'nothing to do'}** (exit code {code}: {meaning})"
 
 
-def _stopped(why: Stopped) -> Iterator[str]:
+def _stopped(why: Stopped, room: int) -> Iterator[str]:
+    """Why the run stopped, with the problems that there is room for."""
     yield f"\n**Stopped:** {_cut(why['message'])}"
-    for problem in why["problems"]:
-        yield "\n".join(["", _FENCE, *map(terminal, problem.splitlines()), _FENCE])
+    for index, problem in enumerate(why["problems"]):
+        shown = "\n".join(["", _FENCE, *map(terminal, problem.splitlines()), _FENCE])
+        room -= len(shown) + 1
+        if room < 0:
+            yield f"\nand {len(why['problems']) - index} more problems: see the job's log"
+            break
+        yield shown
     if why["hint"]:
         yield f"\nTry: {_cut(why['hint'])}"
 
