@@ -135,7 +135,7 @@ NO_DRIFT = {
     Reason.IN_SYNC, Reason.ADOPTED, Reason.ENDED,  # in order
     Reason.DUE, Reason.DEFERRED, Reason.REQUESTED, Reason.SUPERSEDED, Reason.EXPIRED,  # time has passed
     Reason.YOUNG, Reason.OVERLAP, Reason.UNTIL_EXPIRY, Reason.PENDING, Reason.OWN,  # on their way
-    Reason.LEFTOVER,  # the next run empties it
+    Reason.LEFTOVER, Reason.DEPLOYED,  # the next run sees to it
     Reason.FIRST_USE, Reason.ACCEPTED,  # before the first token
     Reason.UNREAD,  # could not look: exit 1
     Reason.OTHER_SET,  # two files disagree
