@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from staging import Stage, at_a_terminal, command, piped
 
-from reconciler.emulator import Drop, Fault
+from reconciler.emulator import Drop, Fault, Status
+from reconciler.locks.file import FileLock
+from reconciler.locks.holder import Holder
 
 HOOK = "hooks:\n  deploy: [[sh, -c, 'cat >> seen; test -e works']]\n"
 
@@ -194,3 +196,66 @@ def test_a_mark_that_cannot_be_taken_off_is_an_error_and_costs_one_more_call(sta
     ran = stage.run("apply", "--yes")
     assert ran.code == 1
     assert "the deploy hooks ran, and will run once more: local:platform/a" in ran.err
+
+
+def failed() -> list[str] | None:
+    """The names that the failure hook was given; None if it was not called."""
+    path = Path("failed")
+    return path.read_text("utf-8").split() if path.exists() else None
+
+
+FAILS = "failure: [[sh, -c, 'cat > failed']]"
+FAILURE = f"hooks: {{{FAILS}}}\n"
+
+
+def test_the_failure_hook_gets_the_names_of_what_was_not_done(stage: Stage) -> None:
+    stage.config(FAILURE)
+    stage.tokens_file("name: a", "name: b")
+    stage.emulator.faults.add(Fault(Status(400, "no"), "POST", skip=1))
+    assert stage.run("apply", "--yes").code == 8
+    assert failed() == ["b"]
+
+
+@pytest.mark.parametrize("why", ["credential", "server", "file", "guard", "stale", "lock", "hook", "gap"])
+def test_the_failure_hook_is_called_whatever_ended_the_run(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    deploys = "deploy: [['false']], " if why == "hook" else ""
+    stage.config(f"hooks: {{{deploys}{FAILS}}}\nlock: {{type: file, path: run.lock}}\n")
+    stage.tokens_file("name: a", "name: b")
+    other = FileLock(stage.folder / "run.lock")
+    argv = ["apply", "--yes"]
+    code = {"credential": 4, "file": 3, "guard": 5, "stale": 6, "lock": 7, "hook": 10}
+    match why:
+        case "credential":
+            monkeypatch.setenv("NB_PAT", "nbp_" + "0" * 36)
+        case "server":
+            stage.emulator.faults.add(Fault(Status(500, "no"), "GET", times=None))
+        case "file":
+            stage.tokens_file("nme: a")
+        case "guard":
+            stage.run("apply", "--yes")
+            stage.pass_time(hours=1)
+            stage.tokens_file("{name: a, state: absent, reason: x}", "{name: b, state: absent, reason: x}")
+        case "stale":
+            argv = ["apply", "--approved-change", "sha256:0"]
+        case "lock":
+            other.take(Holder("id", "apply", who="somebody@else"))
+        case "gap":
+            stage.run("apply", "--yes")
+            stage.emulator.faults.add(Fault(Status(500, "no"), "GET", path="*/tokens", times=None))
+    assert failed() is None
+    ran = stage.run(*argv)
+    assert ran.code == code.get(why, 1), ran.err
+    assert failed() == []
+
+
+def test_no_failure_hook_where_all_is_well_or_nothing_is_written(stage: Stage) -> None:
+    stage.config(FAILURE)
+    stage.tokens_file("name: a")
+    assert stage.run("apply", "--yes").code == 0
+    stage.emulator.issue(stage.bot, "by hand")
+    assert stage.run("drift").code == 2
+    stage.emulator.faults.add(Fault(Status(500, "no"), "GET", times=None))
+    assert stage.run("plan").code == 1
+    assert failed() is None

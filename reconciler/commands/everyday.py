@@ -12,7 +12,7 @@ from reconciler.commands import approval, renderings, saved, verdict
 from reconciler.commands.asked import NOTHING, Asked, decided
 from reconciler.commands.audit import account_of, trail
 from reconciler.commands.desk import Desk
-from reconciler.commands.hooks import Calls, Whose, everybody, left_for, named
+from reconciler.commands.hooks import Calls, Whose, everybody, failure, left_for, named
 from reconciler.commands.notify import notifier
 from reconciler.commands.output import Output, write
 from reconciler.commands.progress import waiting
@@ -186,6 +186,7 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
 
     def work() -> ExitCode:
         record.notifier = notifier(parts)
+        record.on_failure = lambda names: failure(parts.config.hooks, names, desk)
         record.trail = trail(parts, choice.command)
         warn(parts, record)
         if choice.saved and choice.shard:

@@ -104,8 +104,8 @@ def named(due: Collection[Due]) -> str:
     return ", ".join(terminal(each.name) for each in due)
 
 
-def run(calls: Calls, outcome: Outcome, ports: Ports, record: Record, code: ExitCode) -> ExitCode:
-    """Run what fits the outcome: `deploy` after secrets were stored, `failure` after a failed run."""
+def deploy(calls: Calls, outcome: Outcome, ports: Ports, record: Record) -> ExitCode:
+    """Call the deploy hooks for what was stored; those that failed are called by the next run."""
     desk, wanted = record.desk, calls.hooks
     latest = {each.places: each for each in (*calls.earlier, *_stored(outcome))}
     due = tuple(latest.values())
@@ -113,12 +113,15 @@ def run(calls: Calls, outcome: Outcome, ports: Ports, record: Record, code: Exit
     failed = [argv for argv in wanted.deploy if due and not calls.succeeds(argv, names, desk)]
     if failed:
         desk.note(f"the tokens are in order; the next run calls the hooks again for {named(due)}")
-    said = bool(failed) or not wanted.deploy or _say_deployed(due, ports, record)
-    if code is not ExitCode.OK:
-        failed += [argv for argv in wanted.failure if not calls.succeeds(argv, names, desk)]
-    if failed:
         return ExitCode.HOOK
+    said = not wanted.deploy or _say_deployed(due, ports, record)
     return ExitCode.OK if said else ExitCode.ERROR
+
+
+def failure(wanted: Hooks, names: Sequence[str], desk: Desk) -> None:
+    """Call the failure hooks; one that fails is a word, since the run has failed anyway."""
+    for argv in wanted.failure:
+        started(argv, names, desk)
 
 
 def _stored(outcome: Outcome) -> Iterator[Due]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -45,6 +45,7 @@ class Record:
         set: Of the files; empty until they are read.
         warnings: What the files should have otherwise.
         notifier: Whom to tell of it; None where the config names nobody, or this only shows.
+        on_failure: Is told which entries a failed run did not do; None for a command that only looks.
         trail: What goes into the audit log; None for a command that only looks.
         part: Of a saved plan; None: all of it is meant.
         approved: Whether a change id is the yes to it.
@@ -61,6 +62,7 @@ class Record:
     set: str = ""
     warnings: tuple[Shown, ...] = ()
     notifier: Notifier | None = None
+    on_failure: Callable[[Sequence[str]], None] | None = None
     trail: Trail | None = None
     part: Part | None = None
     approved: bool = False
@@ -112,6 +114,11 @@ class Record:
         if self.outcome is not None:
             return list(self.outcome.results)
         return list(self._without_outcome()) if self.command in WRITING else []
+
+    def undone(self) -> list[str]:
+        """The names of what was begun and is not done, or not surely."""
+        bad = [r for r in self.results() if r.status not in (Status.DONE, Status.SKIPPED)]
+        return list(dict.fromkeys(name_of(result.effect) for result in bad))
 
     def _without_outcome(self) -> Iterator[Result]:
         known = {id(result.effect): result for result in self.told}

@@ -92,10 +92,22 @@ def _unkept(look: Look) -> list[Unwritten]:
     return []
 
 
+def _call_failure(record: Record, ending: Ending) -> None:
+    """Call the failure hooks, whatever ended the run; who stopped it by a signal does not wait for them."""
+    fine = ending.code in (ExitCode.OK, ExitCode.DIFFERENCES)
+    stopped = ending.interrupted or ending.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+    if record.on_failure and not (fine or stopped or _is_typed(record, ending)):
+        record.on_failure(record.undone())
+
+
+def _is_typed(record: Record, ending: Ending) -> bool:
+    """Whether who is at fault sits before it and reads it."""
+    return ending.code is ExitCode.USAGE and record.desk.interactive
+
+
 def _notified(record: Record, ending: Ending) -> Ending:
     """Tell whom the config names; a notice that could not be sent is a hook that failed (exit 10)."""
-    at_fault = ending.code is ExitCode.USAGE and record.desk.interactive  # who typed it reads it
-    if record.notifier is None or at_fault:
+    if record.notifier is None or _is_typed(record, ending):
         return ending
     trouble = record.notifier.tell(record.report(ending))
     if not trouble:
@@ -162,6 +174,7 @@ def _settled(record: Record, ending: Ending, look: Renderers) -> _End:
     written = ending = _with(lost, ending)
     files = [report for report in output.files if not report.appends]
     lost += _saved(record, files, written, look)
+    _call_failure(record, _with(lost, ending))
     ending = _notified(record, _with(lost, ending))
     added = [report for report in output.files if report.appends]
     lost += _saved(record, added, ending, look)

@@ -42,7 +42,7 @@ def carry_out(
             record.began = True
             outcome = record.outcome = engine.apply(plan.effects)
         code = verdict.of_run(plan, outcome)
-        hooked = hooks.run(calls, outcome, ports, record, code)
+        hooked = hooks.deploy(calls, outcome, ports, record)
     if interrupts.code is not None and code not in (ExitCode.UNCERTAIN, ExitCode.ROLLED_BACK):
         return interrupts.code
     return hooked if code is ExitCode.OK else code

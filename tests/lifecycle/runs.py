@@ -20,6 +20,8 @@ from worlds import SERVER
 
 from reconciler.commands import hooks
 from reconciler.commands.desk import Desk
+from reconciler.commands.output import Output
+from reconciler.commands.record import Record
 from reconciler.core.changes import Clean, Effect, Revoke
 from reconciler.core.outcome import Outcome
 from reconciler.core.planner import make_plan
@@ -27,7 +29,7 @@ from reconciler.core.receipts import SinkName
 from reconciler.core.spec import TokenSet
 from reconciler.core.world import Requests, World
 from reconciler.engine import Engine
-from reconciler.errors import ExitCode, NetbirdTokensError
+from reconciler.errors import NetbirdTokensError
 from reconciler.gather import Sources, gather
 from reconciler.source.config import Hooks
 from reconciler.transaction import Ports
@@ -87,8 +89,9 @@ def deploy(world: World, outcome: Outcome, ports: Ports, wire: Wire) -> None:
             return False
         return done
 
-    calls = replace(hooks.left_for(DEPLOY, world), succeeds=succeeds)
-    hooks.run(calls, outcome, ports, Desk(StringIO(), StringIO(), False, bool), ExitCode.OK)
+    calls = replace(hooks.left_for(DEPLOY, world, hooks.everybody), succeeds=succeeds)
+    record = Record("apply", Desk(StringIO(), StringIO(), False, bool), Output())
+    hooks.deploy(calls, outcome, ports, record)
 
 
 class _Traced(Service):

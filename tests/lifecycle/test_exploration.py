@@ -171,9 +171,10 @@ def a_mark_that_anybody_takes_off(patch: pytest.MonkeyPatch) -> None:
     """Whatever the place holds by then, the hook that ran is taken for its own."""
     real = hooks._unmark
 
-    def unmark(place: Any, token: Any, ports: Any) -> None:
+    def unmark(place: Any, due: Any, ports: Any, record: Any) -> None:
         found = ports.sinks[place.sink].read(place.key)
-        real(place, receipt_of(found).token.id, ports)  # type: ignore[union-attr]
+        token = receipt_of(found).token.id  # type: ignore[union-attr]
+        real(place, replace(due, token=token), ports, record)
 
     patch.setattr(hooks, "_unmark", unmark)
 
