@@ -16,15 +16,16 @@ from typing import Final
 from reconciler.api.endpoint import Endpoint
 from reconciler.api.service import HttpTokenApi, HttpTokenReader, reader, writer
 from reconciler.core.keys import KeyRule
-from reconciler.core.ports import Sink
+from reconciler.core.ports import Sink, SinkReader
 from reconciler.core.receipts import SinkName
 from reconciler.core.secret import Secret
 from reconciler.core.world import World
-from reconciler.errors import InputError, Unauthenticated, UsageError
+from reconciler.errors import InputError, SinkUnread, Unauthenticated, UsageError
 from reconciler.gather import NOTHING_ELSE, Beyond, Sources, gather
 from reconciler.locks import Hold, Holder, Lock, lock_of, this_run
 from reconciler.signals import Leaving
 from reconciler.sinks import SinkType, sink_type
+from reconciler.sinks.apart import Unproved, asked
 from reconciler.source.build import Loaded, load_set
 from reconciler.source.config import Config, default_config, load_config
 from reconciler.source.credential import read_credential
@@ -185,7 +186,24 @@ class Parts:
 
     def look(self, api: HttpTokenReader, beyond: Beyond = NOTHING_ELSE) -> World:
         """Read everything that the set needs, once, and what was asked for beyond it."""
-        return gather(self.loaded.token_set, Sources(api, self.sinks, self.endpoint.url), beyond)
+        sources = Sources(api, self.apart(), self.endpoint.url)
+        return gather(self.loaded.token_set, sources, beyond)
+
+    def apart(self) -> dict[SinkName, SinkReader]:
+        """Every sink to read; a store that cannot say whether it is another's, too, is unread.
+
+        Raises:
+            InputError: Two of them are one store.
+        """
+        around, sinks = self._surroundings, self.config.sinks
+        found = asked({n: (self._sink_types[n], s.options) for n, s in sinks.items()}, around)
+        unsure = {n: Unproved(each) for n, each in found.items() if isinstance(each, SinkUnread)}
+        told = {n: each for n, each in found.items() if not isinstance(each, SinkUnread)}
+        stores = {n: (sinks[n].type, *each) for n, each in told.items()}
+        problems = overlaps([each for n, each in sinks.items() if n in stores], stores)
+        if problems:
+            raise InputError(problems)
+        return {**self.sinks, **unsure}
 
     def configured_lock(self) -> Lock | None:
         """The lock that the config names; nothing is sent. Raises UsageError or LockDenied."""

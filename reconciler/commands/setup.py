@@ -109,6 +109,10 @@ def _checks(parts: Parts, desk: Desk) -> Iterator[tuple[str, Found]]:
     set_name = SetName("preflight")
     with suppress(NetbirdTokensError):
         set_name = parts.loaded.token_set.name
+    try:
+        parts.apart()
+    except NetbirdTokensError as error:
+        yield "sinks", error
     for name, sink in sinks.items():
         try:
             sink.preflight(parts.keys[name].default(set_name, "preflight"))

@@ -50,6 +50,21 @@ def whole(options: Options, _around: Surroundings) -> Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """How a store that goes by several names says which one it is.
+
+    Attributes:
+        part: What the config alone tells of a store, from the large to the small. Two sinks of which
+            neither is within the other here lead to two stores, and no store is asked.
+        ask: Which store it is by its own word, as `SinkType.store` puts it. Reads the network. Raises
+            SinkUnread and UsageError.
+    """
+
+    part: Callable[[Options], Identity]
+    ask: Callable[[Options, Surroundings], Identity]
+
+
+@dataclass(frozen=True, slots=True)
 class SinkType:
     """One kind of store.
 
@@ -59,12 +74,15 @@ class SinkType:
         store: Which store these options lead to, such as its address and the parts of its path. Two
             sinks of a config may not lead to one: each would take the other's secrets for its own.
             Reads no network. Raises UsageError.
+        proof: Where `store` cannot tell: one store may be named by a path or an id, or by the
+            surroundings.
         api_version: The version of this contract that it was written for.
     """
 
     keys: Callable[[Options], KeyRule]
     build: Callable[[Options, Surroundings], Sink]
     store: Callable[[Options, Surroundings], Identity] = whole
+    proof: Proof | None = None
     api_version: int = API_VERSION
 
 

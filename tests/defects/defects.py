@@ -238,6 +238,11 @@ DEFECTS = (
            "a token that the branch has is revoked", BRANCH),
     Defect("sinks/sealed/branch.py", "if self.git.contains(now, tip):", "if now:",
            "a token is revoked that was on a branch which somebody rewrote", BRANCH),
+    # Sinks that are one store
+    Defect("sinks/apart.py", "if all(a == b for a, b in parts):", "if options is others and parts:",
+           "two sinks that are one project take each other's secrets for their own", ("tests/sinks/test_one_store.py",)),
+    Defect("wiring.py", "return {**self.sinks, **unsure}", "return {**self.sinks}",
+           "a store is written to that may be another sink's, too", ("tests/sinks/test_one_store.py",)),
     # AWS
     Defect("sinks/aws/versions.py", '"RemoveFromVersionId": away_from,', '"RemoveFromVersionId": self.reader.current(key).version,',
            "the second of two runs makes its token current over the first one's", AWS),

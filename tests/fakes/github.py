@@ -96,7 +96,10 @@ class Github:
         path = request.path.removeprefix("/api/v3").strip("/")
         if request.method == "GET" and path.startswith("repos/acme/") and path.count("/") == 2:
             number = self.repositories.get(path.rpartition("/")[2])
-            return _NOT_FOUND if number is None else Said(200, {"id": number})
+            page = f"https://github.example/{path.removeprefix('repos/')}"
+            return _NOT_FOUND if number is None else Said(200, {"id": number, "html_url": page})
+        if (request.method, path) == ("GET", "orgs/acme"):
+            return Said(200, {"id": 1, "html_url": "https://github.example/acme"})
         for prefix, place in self.places.items():
             if path.startswith(f"{prefix}/"):
                 rights = self.tokens[token].get(prefix, {})

@@ -28,6 +28,8 @@ _DEFAULTS = {
     "description": None,
 }
 _MANY = "There are multiple variables with provided parameters. Please use 'filter[environment_scope]'"
+_IDS = {"projects/42": "projects/acme%2Finfra", "groups/7": "groups/acme"}
+"""GitLab takes an id for a path everywhere."""
 Variable = dict[str, Any]
 
 
@@ -79,6 +81,7 @@ class Gitlab:
         kind, _, rest = request.path.removeprefix("/api/v4/").partition("/")
         owner, _, below = rest.partition("/")
         place, kind_name = f"{kind}/{owner}", kind.removesuffix("s").capitalize()
+        place = _IDS.get(place, place)
         if token.scope != "api" and request.method != "GET":
             told = "The request requires higher privileges than provided by the access token."
             return Said(403, {"error": "insufficient_scope", "error_description": told})
@@ -86,6 +89,9 @@ class Gitlab:
             if place in token.sees:
                 return Said(403, {"message": "403 Forbidden"})
             return Said(404, {"message": f"404 {kind_name} Not Found"})
+        if not below:
+            number = next(int(each.partition("/")[2]) for each, named in _IDS.items() if named == place)
+            return Said(200, {"id": number, "web_url": f"https://gitlab.example/{place}"})
         noun = "Variable" if kind == "projects" else "GroupVariable"
         return self._variable(self.variables[place], below.split("/")[1:], request, noun)
 

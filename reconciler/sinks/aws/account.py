@@ -19,6 +19,7 @@ from reconciler.surroundings import Surroundings
 EXTRA: Final = "aws"
 CONNECTIONS: Final = 8
 _EXAMPLE: Final = "write it like https://vpce-0a1b.secretsmanager.eu-central-1.vpce.amazonaws.com"
+_STS: Final = "sts"
 _TALKATIVE: Final = ("boto3", "botocore")
 _TIMES: Final = {"connect_timeout": 5, "read_timeout": 20}
 """Seconds; what they mean for a whole `put` is said in `calls`."""
@@ -63,7 +64,7 @@ class Account:
             max_pool_connections=CONNECTIONS,
             **_TIMES,
         )
-        url = self._options.get("endpoint_url")
+        url = None if service == _STS else self._options.get("endpoint_url")
         try:
             client = self._session.client(service, endpoint_url=url, config=config)
         except (self._errors.BotoCoreError, ValueError) as error:
@@ -119,7 +120,7 @@ def _taking_on(session: Any, options: Options) -> Callable[[], Mapping[str, str]
         wanted["ExternalId"] = options["external_id"]
 
     def refresh() -> Mapping[str, str]:
-        given = session.client("sts").assume_role(**wanted)["Credentials"]
+        given = session.client(_STS).assume_role(**wanted)["Credentials"]
         return {
             "access_key": given["AccessKeyId"],
             "secret_key": given["SecretAccessKey"],

@@ -31,6 +31,7 @@ _PROOF: Final = {
     "delete_secret": ("ARN",),
     "describe_parameters": ("Parameters",),
     "describe_secret": ("ARN",),
+    "get_caller_identity": ("Account",),
     "get_parameter": ("Parameter",),
     "get_parameter_history": ("Parameters",),
     "get_parameters": ("Parameters", "InvalidParameters"),

@@ -21,6 +21,7 @@ from reconciler.errors import SinkRefused, UsageError
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.aws.account import Account, identity, tags_of
 from reconciler.sinks.aws.calls import Service
+from reconciler.sinks.aws.known import proof
 from reconciler.sinks.aws.secrets import (
     INVALID,
     KEYS,
@@ -166,4 +167,4 @@ def build(options: Options, around: Surroundings) -> Sink:
     return RecordSink(SecretsStore(reader, Versions(reader, creation)))
 
 
-TYPE = SinkType(keys=lambda _: KEYS, build=build, store=identity)
+TYPE = SinkType(keys=lambda _: KEYS, build=build, store=identity, proof=proof("secretsmanager"))

@@ -22,6 +22,7 @@ from reconciler.errors import SinkError, SinkRefused
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.aws.account import Account, identity, tags_of
 from reconciler.sinks.aws.calls import Said, Service
+from reconciler.sinks.aws.known import proof
 from reconciler.sinks.aws.parameters import (
     AMENDED,
     KEYS,
@@ -151,4 +152,4 @@ def build(options: Options, around: Surroundings) -> Sink:
     return RecordSink(ParameterStore(reader, {"Tier": options["tier"], **key}, tags_of(options)))
 
 
-TYPE = SinkType(keys=lambda _: KEYS, build=build, store=identity)
+TYPE = SinkType(keys=lambda _: KEYS, build=build, store=identity, proof=proof("ssm"))

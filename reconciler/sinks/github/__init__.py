@@ -14,7 +14,8 @@ from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import UsageError
 from reconciler.http import Address, Client
-from reconciler.sinks import Identity, Options, SinkType, needed
+from reconciler.sinks import Identity, Options, Proof, SinkType, needed
+from reconciler.sinks.apart import owner_of
 from reconciler.sinks.github.reach import Reach
 from reconciler.sinks.github.reader import KEYS, GithubReader
 from reconciler.sinks.github.server import address_in, credential
@@ -66,9 +67,28 @@ def store(options: Options, around: Surroundings) -> Identity:
     return (address.server, address.path.rstrip("/").lower(), _place(options)[1].lower())
 
 
+def known(options: Options, around: Surroundings) -> Identity:
+    """As `store`, whichever address and name a config has: GitHub knows id and address itself."""
+    address, kind = address_in(options, around), _kind(options)
+    whose = str(options[kind])
+    auth = credential(address, options, around)
+    rest = Rest(f"github {whose}", _client(address, "", _READ), auth, _ADVICE, _HEADERS)
+    path = f"orgs/{whose}" if kind == "organization" else f"repos/{whose}"
+    return (*owner_of(rest, path, "html_url"), *part(options))
+
+
+def part(options: Options) -> Identity:
+    """Where two sinks may be one."""
+    return (_kind(options), str(options.get("environment", "")).lower())
+
+
+def _kind(options: Options) -> str:
+    return "organization" if "organization" in options else "repository"
+
+
 def _place(options: Options) -> tuple[str, str]:
     """What to call it, and where its secrets and variables are."""
-    owner = "organization" if "organization" in options else "repository"
+    owner = _kind(options)
     for name in _NOT_OF[owner] & options.keys():
         raise UsageError(
             f"a github sink with `{owner}` has no `{name}`",
@@ -102,4 +122,4 @@ def _client(address: Address, below: str, methods: frozenset[str]) -> Client:
     )
 
 
-TYPE = SinkType(keys=key_rule, build=build, store=store)
+TYPE = SinkType(keys=key_rule, build=build, store=store, proof=Proof(part, known))

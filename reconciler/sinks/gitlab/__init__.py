@@ -9,7 +9,8 @@ from urllib.parse import quote
 from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
 from reconciler.http import Client
-from reconciler.sinks import Identity, Options, SinkType
+from reconciler.sinks import Identity, Options, Proof, SinkType
+from reconciler.sinks.apart import owner_of
 from reconciler.sinks.gitlab.reader import KEYS, GitlabReader
 from reconciler.sinks.gitlab.server import address_in, credential
 from reconciler.sinks.gitlab.store import GitlabStore, Manner
@@ -57,9 +58,27 @@ def store(options: Options, around: Surroundings) -> Identity:
     return (address.server, address.path.rstrip("/").lower(), kind, place.lower(), scope)
 
 
+def known(options: Options, around: Surroundings) -> Identity:
+    """As `store`, whichever way a config names the project: GitLab knows id and address itself."""
+    kind, place, scope = _place(options)
+    address = address_in(options, around)
+    root = f"{address.origin}{address.path.rstrip('/')}/api/v4/{kind}s/"
+    client = Client(root, _READ, is_loopback=address.is_loopback, connections=CONNECTIONS)
+    rest = Rest(f"gitlab {place}", client, credential(address, options, around), _ADVICE)
+    path = quote(place, safe="") + ("?with_projects=false" if kind == "group" else "")
+    server, number = owner_of(rest, path, "web_url")
+    return (server, kind, number, scope)
+
+
+def part(options: Options) -> Identity:
+    """Where two sinks may be one."""
+    kind, _, scope = _place(options)
+    return (kind, scope)
+
+
 def _place(options: Options) -> tuple[str, str, str]:
     kind = "project" if "project" in options else "group"
     return kind, str(options[kind]), str(options["environment_scope"])
 
 
-TYPE = SinkType(keys=key_rule, build=build, store=store)
+TYPE = SinkType(keys=key_rule, build=build, store=store, proof=Proof(part, known))
