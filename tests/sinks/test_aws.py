@@ -209,6 +209,21 @@ def test_a_place_that_was_emptied_takes_the_next_token(secrets: Any) -> None:
             sink.preflight(key)
 
 
+def test_a_place_that_cannot_be_brought_back_was_not_written(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    assert sink.delete(key, receipt(1).token.id)
+    denied = refusal("AccessDeniedException", "not authorized to perform RestoreSecret")
+    for answer in ("drop", denied):
+        with secrets.trouble("RestoreSecret", answer=answer):
+            for act in (lambda: sink.preflight(key), lambda: put(sink, key, 2)):
+                with pytest.raises(SinkRefused):
+                    act()
+    assert secrets.value(key) is None
+    put(sink, key, 2)
+    assert secrets.value(key) == plain(2)
+
+
 def test_of_two_runs_at_a_place_that_was_emptied_one_is_refused(secrets: Any) -> None:
     sink, key = secrets.sink(), secrets.key(1)
     put(sink, key, 1)

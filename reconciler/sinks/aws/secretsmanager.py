@@ -89,7 +89,8 @@ class SecretsStore:
     def save(self, key: str, receipt: str, secret: Secret | None, stamp: str) -> None:
         shape = self.reader.shape
         if stamp == name_of(shape.removed()):
-            self._bring_back(self.reader.path(key))
+            with nothing_written():  # of this token
+                self._bring_back(self.reader.path(key))
         held = self._unchanged(key, stamp) if stamp else Held()
         data = held.data if secret is None else {**held.data, shape.value: plain(secret)}
         self.versions.write(key, to_text({**data, shape.receipt: receipt}), held.version)
