@@ -24,7 +24,7 @@ from reconciler.errors import InputError, SinkUnread, Unauthenticated, UsageErro
 from reconciler.gather import NOTHING_ELSE, Beyond, Sources, gather
 from reconciler.locks import Hold, Holder, Lock, lock_of, this_run
 from reconciler.signals import Leaving
-from reconciler.sinks import SinkType, sink_type
+from reconciler.sinks import SinkType, guarded
 from reconciler.sinks.apart import Unproved, asked
 from reconciler.source.build import Loaded, load_set
 from reconciler.source.config import Config, default_config, load_config
@@ -116,7 +116,7 @@ class Parts:
     def _sink_types(self) -> dict[SinkName, SinkType]:
         """The type of each configured sink. Raises InputError if two of these are one store."""
         sinks, around = self.config.sinks, self._surroundings
-        types = {name: sink_type(sink.type) for name, sink in sinks.items()}
+        types = {name: guarded(sink.type) for name, sink in sinks.items()}
         stores = {n: (s.type, *types[n].store(s.options, around)) for n, s in sinks.items()}
         problems = overlaps(sinks.values(), stores)
         if problems:

@@ -13,8 +13,7 @@ How to add a sink
    `examples/sinks/<type>.yaml`.
 4. Run `reconciler.testing.SinkContract` on it, against the real store where one can be had.
 
-From another distribution: an entry point `vendor.type` in the group `netbird_tokens.sinks` that leads to
-such a `TYPE`. A config names it as `type: vendor.type`; its options are for the type alone to check.
+From another distribution: `reconciler/testing/SINKS.md` tells the whole story.
 
 What every sink owes is in `PROTOCOL.md`: refused means definitely not written, unread never means empty.
 """
@@ -23,14 +22,21 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Mapping
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from reconciler.core.keys import KeyRule
 from reconciler.core.ports import Sink
-from reconciler.errors import UsageError
+from reconciler.errors import NetbirdTokensError, SinkUnread, UsageError
+from reconciler.sinks.guarded import Guarded, told_by
 from reconciler.surroundings import Surroundings
 
 Options = Mapping[str, object]
@@ -38,8 +44,11 @@ Options = Mapping[str, object]
 
 GROUP: Final = "netbird_tokens.sinks"
 API_VERSION: Final = 1
+DISTRIBUTION: Final = "netbird-token-reconciler"
 
 
+_Asked = ParamSpec("_Asked")
+_Told = TypeVar("_Told")
 Identity = tuple[str, ...]
 """What a store is known by, from the large to the small: equal, or one within the other, is one store."""
 
@@ -105,16 +114,54 @@ def sink_type(name: str) -> SinkType:
     """The type of this name; only then is its module imported.
 
     Raises:
-        UsageError: There is none, there are several, or it cannot be imported.
+        UsageError: There is none, there are several, it cannot be imported, or it is none of ours.
     """
     module = BUILT_IN.get(name)
-    found = importlib.import_module(module).TYPE if module else _foreign(name)
-    if not isinstance(found, SinkType) or found.api_version != API_VERSION:
+    with _loading(name):
+        found = importlib.import_module(module).TYPE if module else _foreign(name)
+    if not isinstance(found, SinkType):
+        what = f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
         raise UsageError(
-            f"sink type {name} was written for another version of netbird-tokens",
-            hint="update the distribution that has it",
+            f"the sink type {_owned(name)} leads to {what}, not to a SinkType",
+            hint="in the package that has it: TYPE = SinkType(keys=…, build=…)",
+        )
+    if found.api_version != API_VERSION:
+        raise UsageError(
+            f"the sink type {_owned(name)} was written for version {found.api_version} of the contract; "
+            f"this is version {API_VERSION}",
+            hint="update the older of the two: that package, or netbird-tokens",
         )
     return found
+
+
+@cache
+def guarded(name: str) -> SinkType:
+    """`sink_type` for a run: whatever the type raises beyond its contract ends no command.
+
+    One name, one object: whether two sinks are of one type is told by that.
+
+    Raises:
+        UsageError: As `sink_type`; what it returns raises it for any error in `keys`, `build`, `store`.
+    """
+    found = sink_type(name)
+    proof = found.proof
+
+    def safe(does: Callable[_Asked, _Told], what: str) -> Callable[_Asked, _Told]:
+        return told_by(does, UsageError, f"{what} of the sink type {name}", NetbirdTokensError)
+
+    def build(options: Options, around: Surroundings) -> Sink:
+        return Guarded(found.build(options, around), name)
+
+    return SinkType(
+        keys=safe(found.keys, "keys"),
+        build=safe(build, "build"),
+        store=safe(found.store, "store"),
+        proof=proof
+        and Proof(
+            safe(proof.part, "part"),
+            told_by(proof.ask, SinkUnread, f"ask of the sink type {name}", UsageError),
+        ),
+    )
 
 
 def needed(module: str, extra: str) -> ModuleType:
@@ -127,9 +174,22 @@ def needed(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"the package {error.name} is not installed",
-            hint=f"pip install 'netbird-token-reconciler[{extra}]'",
+            f"the package {error.name} is not installed", hint=_installing(extra)
         ) from None
+
+
+def _installing(extra: str) -> str:
+    """The command that adds an extra where this very program is installed."""
+    home = Path(sys.prefix)
+    if not (home / "pipx_metadata.json").exists():
+        return f"{shlex.quote(sys.executable)} -m pip install '{DISTRIBUTION}[{extra}]'"
+    from importlib.metadata import requires  # noqa: PLC0415 - slow, and seldom needed
+
+    parts = [each.partition(";") for each in requires(DISTRIBUTION) or ()]
+    wanted = [name.strip() for name, _, when in parts if re.search(rf"extra == .{extra}\b", when)]
+    return shlex.join(
+        ["pipx", "inject", home.name, *wanted]
+    )  # it passes over extras of what it has
 
 
 def foreign_types() -> dict[str, str]:
@@ -158,10 +218,25 @@ def _foreign(name: str) -> object:
             f"several packages have the sink type {name}: {foreign_types()[name]}",
             hint="uninstall all but one",
         )
+    return found[0].load()
+
+
+def _owned(name: str) -> str:
+    owner = foreign_types().get(name)
+    return f"{name} of {owner}" if owner else name
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Other people's modules may raise anything; only what cannot be found is worth its text."""
     try:
-        return found[0].load()
-    except (ImportError, AttributeError) as error:
+        yield
+    except NetbirdTokensError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        absent = isinstance(error, ImportError | AttributeError)
+        why = str(error) if absent else f"it raises {type(error).__name__}"
         raise UsageError(
-            f"the sink type {name} of {foreign_types()[name]} cannot be loaded: {error}",
+            f"the sink type {_owned(name)} cannot be loaded: {why}",
             hint="install that package again, with all that it needs",
         ) from None

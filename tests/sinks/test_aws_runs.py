@@ -91,4 +91,4 @@ def test_without_boto3_the_command_that_installs_it_is_told(
     ran = stage.run("plan")
     assert ran.code == 3
     assert "boto3" in ran.err
-    assert "pip install 'netbird-token-reconciler[aws]'" in ran.err
+    assert "-m pip install 'netbird-token-reconciler[aws]'" in ran.err

@@ -703,5 +703,5 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "nacl.public", None)
     with pytest.raises(UsageError, match=r"nacl\.public is not installed") as refused:
         desk.sink()
-    assert refused.value.hint == "pip install 'netbird-token-reconciler[github]'"
+    assert refused.value.hint == f"{sys.executable} -m pip install 'netbird-token-reconciler[github]'"
     assert sink_type("github").keys({}).accepts(KEY)

@@ -15,6 +15,8 @@ from reconciler.sinks import BUILT_IN, needed
 ATTIC = '''\
 """A sink type as somebody else writes it."""
 
+from dataclasses import dataclass, replace
+
 from reconciler.core.keys import PATH_KEYS
 from reconciler.errors import UsageError
 from reconciler.sinks import SinkType, sink_type
@@ -28,7 +30,37 @@ def build(options, around):
     return sink_type("file").build({**FILE, "path": options["box"]}, around)
 
 
+@dataclass
+class Losing:
+    """Its connection is lost in one method, and the exception says what was being sent."""
+
+    whole: object
+    at: str
+
+    def __getattr__(self, name):
+        return lost if name == self.at else getattr(self.whole, name)
+
+
+def lost(*args):
+    sent = [each.reveal() if hasattr(each, "reveal") else each for each in args]
+    raise ConnectionError(f"lost while sending {sent}")
+
+
+def lossy(what, does):
+    return lambda options, *args: lost() if options["at"] == what else does(options, *args)
+
+
+def losing(options, around):
+    return Losing(build({"box": "chest"}, around), options["at"])
+
+
 TYPE = SinkType(keys=lambda options: PATH_KEYS, build=build)
+LOSES = SinkType(
+    keys=lossy("keys", lambda options: PATH_KEYS),
+    build=lossy("build", losing),
+    store=lossy("store", lambda options, around: ("chest",)),
+)
+NEWER = replace(TYPE, api_version=2)
 '''
 PROJECT = """\
 [build-system]
@@ -40,6 +72,12 @@ version = "1.2"
 [project.entry-points."netbird_tokens.sinks"]
 "vendor.attic" = "netbird_attic:TYPE"
 "vendor.moved" = "netbird_attic:GONE"
+"vendor.class" = "netbird_attic:Losing"
+"vendor.newer" = "netbird_attic:NEWER"
+"vendor.loses" = "netbird_attic:LOSES"
+"vendor.dies" = "netbird_dies:TYPE"
+[tool.hatch.build.targets.wheel]
+include = ["netbird_*.py"]
 """
 ENTRY = "{name: terraform, sinks: [attic]}"
 RUN = """\
@@ -56,6 +94,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the package."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("target")
     (source / "netbird_attic.py").write_text(ATTIC, "utf-8")
+    (source / "netbird_dies.py").write_text("raise ValueError('with the environment in its text')")
     (source / "pyproject.toml").write_text(PROJECT, "utf-8")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", "--target", target, source], check=True)
@@ -103,6 +142,12 @@ def test_it_is_not_imported_unless_the_config_names_it(stage: Stage) -> None:
         ("{type: vendor.cellar}", "no installed package has the sink type vendor.cellar"),
         ("{type: vendor.cellar}", "vendor.attic"),
         ("{type: vendor.moved}", "the sink type vendor.moved of netbird-attic 1.2 cannot be loaded"),
+        ("{type: vendor.dies}", "of netbird-attic 1.2 cannot be loaded: it raises ValueError"),
+        ("{type: vendor.class}", "of netbird-attic 1.2 leads to the class Losing, not to a SinkType"),
+        ("{type: vendor.newer}", "was written for version 2 of the contract; this is version 1"),
+        ("{type: vendor.loses, at: keys}", "keys of the sink type vendor.loses failed with an unexpec"),
+        ("{type: vendor.loses, at: build}", "build of the sink type vendor.loses failed with an unexpec"),
+        ("{type: vendor.loses, at: store}", "store of the sink type vendor.loses failed with an unexpec"),
         ("{type: attic}", f"must be one of {', '.join(BUILT_IN)}, not \"attic\""),
         ("{type: Vendor.attic}", f"must be one of {', '.join(BUILT_IN)}, not \"Vendor.attic\""),
     ],
@@ -116,11 +161,39 @@ def test_what_is_wrong_with_a_type_is_told(stage: Stage, sink: str, told: str) -
     assert told in ran.err
 
 
-def test_a_missing_extra_is_told_with_the_command_that_installs_it() -> None:
-    with pytest.raises(UsageError) as caught:
-        needed("no_such_package.of_ours", "aws")
-    assert caught.value.message == "the package no_such_package is not installed"
-    assert caught.value.hint == "pip install 'netbird-token-reconciler[aws]'"
+@pytest.mark.parametrize(
+    ("at", "code", "live"),
+    [("inventory", 1, 0), ("preflight", 8, 0), ("register", 9, 0), ("put", 9, 1), ("read", 9, 1)],
+)
+@pytest.mark.usefixtures("attic")
+def test_what_a_type_raises_beyond_its_contract_ends_no_command(
+    stage: Stage, at: str, code: int, live: int
+) -> None:
+    """It becomes the answer that promises least, and its text, which may hold a secret, is not told."""
+    stage.config(f"sinks: {{attic: {{type: vendor.loses, at: {at}}}}}\n")
+    stage.tokens_file(ENTRY)
+    ran = stage.run("apply", "--yes")
+    assert ran.code == code, ran
+    said = " ".join((ran.out + ran.err).split())
+    assert f"{at} of the sink type vendor.loses failed with an unexpected ConnectionError" in said
+    assert "lost while sending" not in said
+    assert len(stage.live()) == live
+
+
+def test_a_missing_extra_is_told_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def hint() -> str:
+        with pytest.raises(UsageError) as caught:
+            needed("no_such_package.of_ours", "aws")
+        assert caught.value.message == "the package no_such_package is not installed"
+        return caught.value.hint
+
+    monkeypatch.setattr(sys, "executable", "/opt/our tools/bin/python")
+    assert hint() == "'/opt/our tools/bin/python' -m pip install 'netbird-token-reconciler[aws]'"
+    (tmp_path / "pipx_metadata.json").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert hint() == f"pipx inject {tmp_path.name} 'boto3>=1.34'"
 
 
 SDKS = {"boto3", "botocore", "nacl", "pyrage", "kubernetes", "hvac"}
