@@ -52,7 +52,9 @@ def partly_written(what: str = "") -> Iterator[None]:
 
 def check_key(rule: KeyRule, key: str) -> None:
     if not rule.accepts(key):
-        raise SinkRefused(f"the key {key!r} does not fit this sink", hint=f"use {rule.advice}")
+        raise SinkRefused(
+            f"the key {key!r} does not fit this sink", hint=f"use {rule.advice_for(key)}"
+        )
 
 
 def check_set(name: SetName) -> None:

@@ -112,7 +112,8 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "NB213": (
             "One key is a folder on the way to another: a sink that keeps each secret in a file of its "
-            "own cannot have `a` and `a/b`. Give one of them another key: {sink: NAME, key: KEY}."
+            "own cannot have `a` and `a/b`, nor a token in the file in which another sink has many. Give "
+            "one of them another key: {sink: NAME, key: KEY}."
         ),
         "NB250": (
             "The last day of the token is over. It will not be created or renewed; the rest of the file "

@@ -14,6 +14,8 @@ from reconciler.source.problems import Problem, quoted
 from reconciler.source.written import LOCAL, Written
 
 MAX_PLACES: Final = 500_000
+FILES: Final = SinkName("")
+"""Stands for every sink whose keys are files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,8 @@ def _nesting(nested: PlaceWritten, upper: PlaceWritten) -> Problem:
         "NB213",
         nested.node,
         f"{quoted(str(nested.place))} lies below {quoted(str(upper.place))},"
-        f" the place of {upper}, which cannot be a folder, too",
-        f"give one of them another key: {{sink: {nested.place.sink}, key: …}}",
+        f" the place of {upper}, which holds one token and nothing else",
+        f"give one of them another key: {{sink: {upper.place.sink}, key: …}}",
     )
 
 
@@ -128,13 +130,14 @@ def _place(
     key = rule.default(set_name, written.name) if wish.key is None else wish.key
     if rule.accepts(key):
         canonical = rule.canonical(key)
-        above = tuple(Place(wish.sink, each) for each in rule.above(canonical))
-        place = Place(wish.sink, canonical)
+        space = FILES if rule.folder else wish.sink
+        above = tuple(Place(space, each) for each in rule.above(canonical))
+        place = Place(space, canonical)
         return PlaceWritten(Place(wish.sink, key), place, above, written, wish.key_node)
-    own_key = f"write {{sink: {wish.sink}, key: …}}: {rule.advice}"
+    own_key = f"write {{sink: {wish.sink}, key: …}}: {rule.advice_for(key)}"
     if wish.key is not None:
         message = f"the sink {quoted(wish.sink)} cannot take the key {quoted(key)}"
-        return written.problem("NB204", wish.key_node, message, f"use {rule.advice}")
+        return written.problem("NB204", wish.key_node, message, f"use {rule.advice_for(key)}")
     message = (
         f"no key for the sink {quoted(wish.sink)} can be made from the name {quoted(written.name)}"
     )

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from reconciler.core.keys import PATH_KEYS, VARIABLE_KEYS, KeyRule
+from reconciler.core.keys import FILE_KEYS, PATH_KEYS, VARIABLE_KEYS, KeyRule
 from reconciler.core.receipts import SetName
 
 SET = SetName("platform")
@@ -61,6 +63,40 @@ def test_one_place_under_two_spellings() -> None:
     folding = KeyRule("[A-Za-z]+", "letters", "_", "_", folds_case=True)
     assert folding.canonical("Key") == folding.canonical("kEY")
     assert PATH_KEYS.canonical("Key") != PATH_KEYS.canonical("key")
+
+
+@pytest.mark.parametrize(
+    ("limits", "good", "bad", "advice"),
+    [
+        ({"longest": 5}, "a/bcd", "a/bcde", "at most 5 characters"),
+        ({"longest_part": 3}, "abc/abc", "abc/abcd", "at most 3 characters in each part"),
+        ({"deepest": 2}, "abcdefg/b", "a/b/c", "at most 2 parts"),
+    ],
+)
+def test_a_key_may_be_too_long(limits: dict[str, int], good: str, bad: str, advice: str) -> None:
+    rule = replace(PATH_KEYS, **limits)  # type: ignore[arg-type]  # named after the fields
+    assert rule.accepts(good)
+    assert not rule.accepts(bad)
+    assert PATH_KEYS.accepts(bad)
+    assert rule.advice_for(bad) == advice
+    assert rule.advice_for("/") == PATH_KEYS.advice
+
+
+def test_a_folder_leaves_less_room() -> None:
+    rule = replace(PATH_KEYS, longest=10, deepest=3)
+    assert rule.below("ab/c").accepts("12345")
+    assert not rule.below("ab/c").accepts("123456")
+    assert not rule.below("ab/c").accepts("1/2")
+    assert not rule.below("a" * 20).accepts("12")
+
+
+def test_files_of_different_sinks_are_compared_as_paths() -> None:
+    raw = replace(FILE_KEYS, folder="secrets")
+    sealed = replace(FILE_KEYS, folder="secrets", ending=".age")
+    lines = replace(VARIABLE_KEYS, folder="secrets/app.env", nests=True)
+    assert raw.canonical("x/y.age") == sealed.canonical("x/y") == "secrets/x/y.age"
+    assert raw.above(raw.canonical("x/y")) == ("secrets", "secrets/x")
+    assert lines.above(lines.canonical("KEY")) == (raw.canonical("app.env"),)
 
 
 def test_what_a_key_with_folders_rules_out() -> None:

@@ -203,6 +203,8 @@ DEFECTS = (
            "our line becomes a part of somebody's value, and nobody can read it", FILES),
     Defect("sinks/file/json.py", "        if str(number := int(text)) == text:", "        if (number := int(text)) is not None:",
            "a number of others in a shared file is another one afterwards", FILES),
+    Defect("core/keys.py", 'return f"{self.folder}/{one}{self.ending}" if self.folder else one', "return one",
+           "two sinks write two secrets to one file", ("tests/sinks/test_sink_types.py",)),
     # Vault
     Defect("sinks/vault/store.py", "self._remove(key, [*doomed, version])", "self._remove(key, [version])",
            "an old version with a secret outlives the receipt that leads to it", VAULT),

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from staging import SECRET, Ran, Stage
+from boxes import SOMEBODY
+from staging import HEAD, SECRET, Ran, Stage
 
 from reconciler.errors import UsageError
 from reconciler.sinks import BUILT_IN, needed
@@ -243,6 +244,73 @@ def test_two_sinks_that_lead_to_one_store_are_refused(stage: Stage, one: str, tw
     ran = stage.run("validate")
     assert ran.code == 3
     assert 'NB114 the sink "again" leads to the store of the sink "local", at .netbird' in ran.err
+
+
+RAW = "{type: file, path: secrets}"
+AGE = f"{{type: age, path: ./secrets, recipients: [{SOMEBODY}]}}"
+ENV = "{type: file, path: secrets/app.env, format: dotenv}"
+
+
+@pytest.mark.parametrize(
+    ("one", "key", "two", "other", "told"),
+    [
+        (RAW, "x/y.age", AGE, "x/y", 'NB202 "again:x/y" is already the place of "one"'),
+        (RAW, "x", AGE, "x/y", 'NB213 "again:x/y" lies below "local:x", the place of "one"'),
+        (RAW, "app.env", ENV, "Y", 'NB213 "again:Y" lies below "local:app.env", the place of "one"'),
+        (RAW, "y", AGE, "y", ""),
+        (RAW, "app", ENV, "APP", ""),
+        (AGE, "app", ENV, "APP", ""),
+    ],
+)
+def test_two_sinks_may_share_a_folder_but_no_file(
+    stage: Stage, one: str, key: str, two: str, other: str, told: str
+) -> None:
+    stage.config(f"sinks:\n  local: {one}\n  again: {two}\n")
+    first, second = f"{{sink: local, key: {key}}}", f"{{sink: again, key: {other}}}"
+    stage.tokens_file(f"{{name: one, sinks: [{first}]}}", f"{{name: two, sinks: [{second}]}}")
+    ran = stage.run("validate")
+    assert ran.code == (3 if told else 0), ran
+    assert told in ran.err
+
+
+@pytest.mark.parametrize(
+    ("sink", "key", "told"),
+    [
+        (RAW, f"x/{'y' * 201}", "at most 200 characters in each part"),
+        (AGE, "x" * 201, "at most 200 characters in each part"),
+        ("{type: aws-ssm, path: a/b}", "x" + "/x" * 13, "at most 13 parts"),
+    ],
+)
+def test_a_key_that_is_too_long_for_its_store_is_told_offline(
+    stage: Stage, sink: str, key: str, told: str
+) -> None:
+    stage.config(f"sinks: {{far: {sink}}}\n")
+    stage.tokens_file(f"{{name: one, sinks: [{{sink: far, key: {key}}}]}}")
+    ran = stage.run("validate")
+    assert ran.code == 3, ran
+    assert "NB204" in ran.err
+    assert told in ran.err
+    stage.tokens_file(f"{{name: one, sinks: [{{sink: far, key: {key[:-1].removesuffix('/')}}}]}}")
+    assert stage.run("validate").code == 0
+
+
+@pytest.mark.parametrize(
+    ("sink", "longest"),
+    [
+        ("{type: gitlab, project: a/b}", 255),
+        (f"{{type: aws-secretsmanager, path: {'a' * 200}}}", 311),
+    ],
+)
+def test_a_name_that_makes_too_long_a_key_is_told_offline(
+    stage: Stage, sink: str, longest: int
+) -> None:
+    stage.config(f"sinks: {{far: {sink}}}\n")
+    head = HEAD.replace("platform", "p" * 63)
+    for more, code in ((1, 3), (0, 0)):
+        stage.tokens_file(f"{{name: {'x' * (longest - 64 + more)}, sinks: [far]}}", head=head)
+        ran = stage.run("validate")
+        assert ran.code == code, ran
+        assert (f"write {{sink: far, key: …}}: at most {longest} characters" in ran.err) is bool(more)
 
 
 @pytest.mark.usefixtures("attic")

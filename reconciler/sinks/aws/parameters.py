@@ -26,7 +26,7 @@ from reconciler.sinks.receipt_text import Found
 from reconciler.sinks.records import NOTHING, Record, Scan
 from reconciler.sinks.rest import Denied
 
-KEYS: Final = replace(PATH_KEYS, nests=False)
+KEYS: Final = replace(PATH_KEYS, nests=False, deepest=15)
 REGISTRATIONS: Final = ".registrations/"
 AMENDED: Final = ".amended/"
 """No part of a key begins with a dot, so no token can stand here."""

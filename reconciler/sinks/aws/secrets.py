@@ -24,7 +24,7 @@ from reconciler.sinks.receipt_text import Found, Garbled, from_text
 from reconciler.sinks.records import NOTHING, Record, Scan
 from reconciler.sinks.rest import Denied
 
-KEYS: Final = replace(PATH_KEYS, nests=False)
+KEYS: Final = replace(PATH_KEYS, nests=False, longest=512)
 REGISTRATIONS: Final = ".registrations"
 """No part of a key begins with a dot, so no token can stand here."""
 MISSING: Final = "ResourceNotFoundException"

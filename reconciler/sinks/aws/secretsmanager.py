@@ -168,4 +168,9 @@ def build(options: Options, around: Surroundings) -> Sink:
     return RecordSink(SecretsStore(reader, Versions(reader, creation)))
 
 
-TYPE = SinkType(keys=lambda _: KEYS, build=build, store=identity, proof=proof("secretsmanager"))
+TYPE = SinkType(
+    keys=lambda options: KEYS.below(str(options["path"])),
+    build=build,
+    store=identity,
+    proof=proof("secretsmanager"),
+)

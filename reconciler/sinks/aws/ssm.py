@@ -152,4 +152,9 @@ def build(options: Options, around: Surroundings) -> Sink:
     return RecordSink(ParameterStore(reader, {"Tier": options["tier"], **key}, tags_of(options)))
 
 
-TYPE = SinkType(keys=lambda _: KEYS, build=build, store=identity, proof=proof("ssm"))
+TYPE = SinkType(
+    keys=lambda options: KEYS.below(str(options["path"])),
+    build=build,
+    store=identity,
+    proof=proof("ssm"),
+)

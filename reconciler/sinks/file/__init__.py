@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from reconciler.core.keys import PATH_KEYS, VARIABLE_KEYS, KeyRule
+from dataclasses import replace
+from os.path import normpath
+
+from reconciler.core.keys import FILE_KEYS, VARIABLE_KEYS, KeyRule
 from reconciler.core.ports import Sink
 from reconciler.errors import UsageError
 from reconciler.sinks import Identity, Options, SinkType
@@ -14,8 +17,11 @@ from reconciler.surroundings import Surroundings
 
 
 def key_rule(options: Options) -> KeyRule:
-    """Paths below a folder for `raw`; names of variables for the shared formats."""
-    return PATH_KEYS if options["format"] == "raw" else VARIABLE_KEYS
+    """Paths below a folder for `raw`; names of variables, in one file, for the shared formats."""
+    place = normpath(str(options["path"]))
+    if options["format"] == "raw":
+        return replace(FILE_KEYS, folder=place)
+    return replace(VARIABLE_KEYS, folder=place, nests=True)
 
 
 def build(options: Options, around: Surroundings) -> Sink:

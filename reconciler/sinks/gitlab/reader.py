@@ -30,6 +30,7 @@ KEYS: Final = replace(
     VARIABLE_KEYS,
     pattern=rf"(?!{SET}){VARIABLE_KEYS.pattern}",
     advice=f"{VARIABLE_KEYS.advice}, nor with {SET}",
+    longest=255,
 )
 REGISTRATION: Final = f"{MARK}registration"
 """The description of a registration. Without it there is none: GitLab before 16.2 keeps no descriptions."""

@@ -57,8 +57,8 @@ class Age:
         return f"{_MARK}{record}\n{self.sealed(text)}"
 
 
-def key_rule(_options: Options) -> KeyRule:
-    return key_rule_of(SUFFIX)
+def key_rule(options: Options) -> KeyRule:
+    return key_rule_of(SUFFIX, options)
 
 
 def build(options: Options, around: Surroundings) -> Sink:

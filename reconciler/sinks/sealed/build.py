@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from os.path import normpath
 from pathlib import Path
 from typing import cast
 
-from reconciler.core.keys import PATH_KEYS, KeyRule
+from reconciler.core.keys import FILE_KEYS, KeyRule
 from reconciler.core.ports import Sink
 from reconciler.program import seen_by_child
 from reconciler.sinks import Identity, Options
@@ -21,18 +22,19 @@ from reconciler.sinks.sealed.store import SealedStore
 from reconciler.surroundings import Surroundings
 
 
-def key_rule_of(suffix: str) -> KeyRule:
+def key_rule_of(suffix: str, options: Options) -> KeyRule:
     """Paths, where `a` and `a/b` are two files; no folder is named like a file of ours."""
-    return replace(
-        PATH_KEYS, pattern=rf"(?!.*{re.escape(suffix)}/){PATH_KEYS.pattern}", nests=False
-    )
+    pattern = rf"(?!.*{re.escape(suffix)}/){FILE_KEYS.pattern}"
+    if "git" in options:
+        return replace(FILE_KEYS, pattern=pattern, nests=False)
+    return replace(FILE_KEYS, pattern=pattern, folder=normpath(str(options["path"])), ending=suffix)
 
 
 def sealed_sink(cipher: Cipher, options: Options, around: Surroundings) -> Sink:
     """A sink of such files, in a folder or, with `git`, on a branch."""
     folder = around.base.resolve() / str(options["path"])
     return RecordSink(
-        SealedStore(_files(folder, options, around), cipher, key_rule_of(cipher.suffix))
+        SealedStore(_files(folder, options, around), cipher, key_rule_of(cipher.suffix, options))
     )
 
 

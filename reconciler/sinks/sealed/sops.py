@@ -99,8 +99,8 @@ class Sops:
         return changed
 
 
-def key_rule(_options: Options) -> KeyRule:
-    return key_rule_of(SUFFIX)
+def key_rule(options: Options) -> KeyRule:
+    return key_rule_of(SUFFIX, options)
 
 
 def build(options: Options, around: Surroundings) -> Sink:
