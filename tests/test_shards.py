@@ -122,6 +122,20 @@ def test_a_part_is_stale_where_its_own_users_moved_and_not_where_others_did(many
     assert {many.run("apply", "plan.json", "--shard", part).code for part in parts} == {6}
 
 
+def test_an_approval_is_of_the_saved_plan_whatever_other_parts_have_done(many: Stage) -> None:
+    plan = saved(many)
+    parts, approved = matrix(many, 3), f"--approved-change={plan['change_id']}"
+    assert len(parts) > 1
+    other = f"sha256:{'0' * 64}"
+    assert many.run("apply", "plan.json", "--shard", parts[0], f"--approved-change={other}").code == 6
+    Path("edited.json").write_text(json.dumps({**plan, "change_id": other}), "utf-8")
+    ran = many.run("apply", "edited.json", "--shard", parts[0], f"--approved-change={other}")
+    assert (ran.code, "altered" in ran.err) == (6, True)
+    assert tokens(many) == USERS
+    assert {many.run("apply", "plan.json", "--shard", part, approved).code for part in parts} == {0}
+    assert tokens(many) == 2 * USERS + 1
+
+
 def test_guards_judge_the_whole(many: Stage) -> None:
     many.pass_time(hours=1)
     many.tokens_file("{name: t0, user: u0}")

@@ -21,16 +21,25 @@ from reconciler.reports.lines import EFFECTS
 _AGAIN = "run plan again and have it reviewed"
 
 
-def check_change(found: Made, approved: str | None) -> None:
-    """Raises PlanMismatch unless the file still causes exactly what was approved."""
+def check_change(found: Made, approved: str | None, shared: Saved | None = None) -> None:
+    """Raises PlanMismatch unless the file still causes exactly what was approved.
+
+    Of a plan that several jobs share it is the saved one that counts, as it was sealed: the first of them
+    that is done changes what the file still causes.
+    """
     if approved is not None and not approved.strip():
         raise PlanMismatch(
             "--approved-change is empty, so nothing was approved",
             hint="hand on the change id that plan printed, or leave the flag and its variable out",
         )
-    if approved is not None and found.change_id != approved:
+    if approved is None:
+        return
+    caused, what = found.change_id, "the file now causes"
+    if shared is not None:
+        caused, what = shared.plan["change_id"], f"{shared.path} is for"
+    if caused != approved:
         raise PlanMismatch(
-            f"the approved change is {approved}, but the file now causes {found.change_id}",
+            f"the approved change is {approved}, but {what} {caused}",
             hint=_AGAIN,
         )
 

@@ -133,7 +133,7 @@ def apply(parts: Parts, desk: Desk, output: Output, asked: Asked, consent: Conse
     kept = saved.Saved(consent.saved) if consent.saved else None
 
     def chosen(whole: Plan, world: World) -> Plan:
-        approval.check_change(whole, consent.change_id)
+        approval.check_change(whole, consent.change_id, kept if consent.shard else None)
         return approval.narrowed(whole, world, kept, consent.shard)
 
     approved = consent.change_id is not None

@@ -171,6 +171,15 @@ def test_no_argument_is_read_by_a_shell(stage: Stage) -> None:
     assert not Path("evil").exists()
 
 
+def test_the_summary_has_the_report_of_all_parts(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    assert code(stage, "plan", "--out", "plan.json") == 0
+    assert code(stage, "apply", "plan.json", "--shard", "1/1", "--report", "json=part.json") == 0
+    Path("summary").unlink()
+    assert code(stage, "report", "merge", "part.json") == 0
+    assert "2 done" in Path("summary").read_text("utf-8")
+
+
 def test_a_command_without_a_report_is_not_asked_for_one(stage: Stage) -> None:
     stage.tokens_file("name: a")
     assert code(stage, "snapshot", "--out", "snapshot.json") == 0

@@ -74,7 +74,8 @@ class Site:
         known = {"github.token": "t", "github.base_ref": "main", "github.event.pull_request.number": "3",
                  "github.repository": "acme/infra", "url": self.stage.url, "inputs.count": "3",
                  "github.event.pull_request.head.repo.full_name": "acme/infra",
-                 "github.event.repository.default_branch": "main",
+                 "github.event.repository.default_branch": "main", "github.ref": f"refs/heads/{ref}",
+                 "github.sha": self.git("rev-parse", "HEAD", where=home / "work").strip(),
                  "runner.temp": str(home / "temp")}  # fmt: skip
         if trusted:
             known["secrets.NB_PAT"] = self.stage.credential
@@ -101,16 +102,38 @@ def site(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Site:
     return found
 
 
-def apply(site: Site) -> None:
-    runner = site.runner("main", trusted=True)
+@dataclass
+class Push:
+    """A run of apply.yml: planned when it was pushed, and waiting for its approval."""
+
+    site: Site
+    runner: Runner
+    needs: dict[str, str]
+
+    @property
+    def changes(self) -> str:
+        return self.needs["needs.plan.outputs.changes"]
+
+    def approved(self) -> int:
+        applied = self.runner.job("apply.yml", "apply", **self.needs)
+        ran(self.site, "push", self.runner.artifacts, "apply.yml")
+        harmless(self.site, applied.log)
+        return applied.code
+
+
+def pushed(site: Site, runner: Runner | None = None) -> Push:
+    runner = runner or site.runner("main", trusted=True)
     planned = runner.job("apply.yml", "plan")
     assert planned.code == 0, planned.log
     harmless(site, planned.log)
-    if planned.outputs["changes"] != "0":
-        needs = {f"needs.plan.outputs.{key}": value for key, value in planned.outputs.items()}
-        applied = runner.job("apply.yml", "apply", **needs)
-        assert applied.code == 0, applied.log
-        harmless(site, applied.log)
+    needs = {f"needs.plan.outputs.{key}": value for key, value in planned.outputs.items()}
+    return Push(site, runner, needs)
+
+
+def apply(site: Site) -> None:
+    push = pushed(site)
+    if push.changes != "0":
+        assert push.approved() == 0
 
 
 def schedule(site: Site) -> int:
@@ -127,12 +150,14 @@ def harmless(site: Site, log: str) -> None:
     assert site.stage.credential not in log
 
 
-def ran(site: Site, event: str, artifacts: dict[str, Path]) -> None:
-    """A run of schedule.yml on a branch called main, as the server keeps it."""
+def ran(site: Site, event: str, artifacts: dict[str, Path], workflow: str = "schedule.yml") -> None:
+    """A run on a branch called main, as the server keeps it; here a later one has a smaller number."""
     runs = site.root / "hub" / "runs"
-    run = runs / str(len(list(runs.iterdir())) + 1)
+    number = len(list(runs.iterdir())) + 1
+    run = runs / str(1000 - number)
     (run / "artifacts").mkdir(parents=True)
-    facts = {"workflow": "schedule.yml", "branch": "main", "event": event}
+    updated = f"2026-01-01T00:{number:02}:00Z"
+    facts = {"workflow": workflow, "branch": "main", "event": event, "updated": updated}
     (run / "run.json").write_text(json.dumps(facts), "utf-8")
     for name, folder in artifacts.items():
         shutil.copytree(folder, run / "artifacts" / name)
@@ -203,7 +228,8 @@ def test_a_fork_cannot_bring_a_snapshot_or_a_comment_of_its_own(site: Site) -> N
     forged = site.root / "forged"
     forged.mkdir()
     (forged / "snapshot.json").write_text("{}", "utf-8")
-    ran(site, "pull_request", {"netbird-tokens-snapshot": forged})
+    for workflow in ("schedule.yml", "apply.yml"):
+        ran(site, "pull_request", {"netbird-tokens-snapshot": forged}, workflow)
     ran(site, "schedule", {})  # one that failed before it left any
     site.git("checkout", "-q", "-b", "evil")
     for name in ("snapshot.json", "plan.md", "live/snapshot.json"):
@@ -244,6 +270,61 @@ def test_an_approval_that_got_lost_on_the_way_applies_nothing(site: Site) -> Non
     assert site.stage.writes() == []
 
 
+def removing(site: Site) -> Push:
+    """Two tokens are live, an hour old; a commit removes one of them, and waits for its approval."""
+    apply(site)
+    site.stage.pass_time(hours=1)
+    site.commit("name: a")
+    site.git("push", "-q", "origin", "main")
+    return pushed(site)
+
+
+def test_an_approval_that_comes_after_a_revert_revokes_nothing(site: Site) -> None:
+    first = removing(site)
+    assert first.changes == "1"
+    site.commit("name: a", "{name: b, expires_in: 30}")
+    site.git("push", "-q", "origin", "main")
+    assert pushed(site).changes == "0"
+    assert first.approved() == 6
+    assert sorted(site.stage.live()) == ["a", "b"]
+    assert pushed(site, first.runner).changes == "0"  # all jobs of it, run again
+
+
+def test_an_approval_stands_while_others_push_what_is_not_about_tokens(site: Site) -> None:
+    first = removing(site)
+    (site.people / "README").write_text("x", "utf-8")
+    site.commit("name: a")
+    site.git("push", "-q", "origin", "main")
+    assert first.approved() == 0
+    assert sorted(site.stage.live()) == ["a"]
+
+
+def test_a_pull_request_is_planned_from_what_the_last_apply_has_left(site: Site) -> None:
+    apply(site)
+    assert schedule(site) == 0
+    site.commit("name: a", "{name: b, expires_in: 30}", "name: merged")
+    site.git("push", "-q", "origin", "main")
+    apply(site)
+    site.git("checkout", "-q", "-b", "feature")
+    site.commit("name: a", "{name: b, expires_in: 30}", "name: merged", "name: new")
+    site.git("push", "-q", "origin", "feature")
+    assert site.runner("feature", trusted=False).job("plan.yml", "plan").code == 0
+    (comment,) = comments(site.root / "hub")
+    assert "| new |" in comment
+    assert "| merged |" not in comment
+
+
+def test_comments_that_cannot_be_listed_are_not_taken_for_none(site: Site) -> None:
+    apply(site)
+    site.git("checkout", "-q", "-b", "feature")
+    site.commit("name: a")
+    site.git("push", "-q", "origin", "feature")
+    (site.root / "hub" / "down").touch()
+    done = site.runner("feature", trusted=False).job("plan.yml", "plan")
+    assert (done.code, "HTTP 502" in done.log) == (1, True)
+    assert comments(site.root / "hub") == []
+
+
 def test_an_invalid_file_is_told_at_its_line_and_nothing_is_planned(site: Site) -> None:
     apply(site)
     schedule(site)
@@ -281,7 +362,8 @@ def test_a_merge_request_is_planned_as_the_gitlab_component_does_it(site: Site) 
     schedule(site)
 
     runner = site.runner("feature", trusted=False)
-    snapshot = site.root / "hub/runs/1/artifacts/netbird-tokens-snapshot/snapshot.json"
+    last = min((site.root / "hub/runs").iterdir())
+    snapshot = last / "artifacts/netbird-tokens-snapshot/snapshot.json"
     (runner.bin / "curl").write_text(CURL.format(snapshot=snapshot), "utf-8")
     (runner.bin / "curl").chmod(0o755)
     text = (ROOT / "examples/gitlab/templates/netbird-tokens.yml").read_text("utf-8")
@@ -317,17 +399,21 @@ def test_parts_of_a_large_change_are_applied_side_by_side(site: Site) -> None:
     runner = site.runner("main", trusted=True)
     planned = runner.job("sharded.yml", "plan")
     assert planned.code == 0, planned.log
-    for number, part in enumerate(json.loads(planned.outputs["matrix"])["include"]):
-        done = runner.job(
-            "sharded.yml",
-            "apply",
-            **{"matrix.shard": part["shard"], "strategy.job-index": str(number)},
-        )
-        assert done.code == 0, done.log
+    parts = json.loads(planned.outputs["matrix"])["include"]
+
+    def applied(number: int, change_id: str) -> int:
+        known = {"matrix.shard": parts[number]["shard"], "strategy.job-index": str(number)}
+        return runner.job("sharded-parts.yml", "apply", **{**known, "inputs.change_id": change_id}).code
+
+    assert applied(0, "") == 6
+    assert applied(0, "sha256:of another one") == 6
+    assert not any(site.stage.emulator.tokens(user) for user in users)
+    assert {applied(n, planned.outputs["change_id"]) for n in range(len(parts))} == {0}
     assert sum(len(site.stage.emulator.tokens(user)) for user in users) == 6
-    report = runner.job("sharded.yml", "report")
+    report = runner.job("sharded-parts.yml", "report")
     assert report.code == 0, report.log
     assert "6 done" in report.log
+    assert "6 done" in report.summary
 
 
 def test_the_workflows_are_what_they_are_said_to_be() -> None:

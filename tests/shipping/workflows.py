@@ -102,9 +102,11 @@ class Runner:
         if uses.startswith("actions/download-artifact@"):
             return self.download(inputs)
         if uses.startswith("actions/checkout@"):
+            self.checkout(inputs.get("ref", known["github.sha"]))
             return 0
         assert not uses, uses
-        return self.bash(step["run"], env, outputs, done, self.work)
+        options = "-eo pipefail" if step.get("shell") else "-e"  # so GitHub has it
+        return self.bash(step["run"], env, outputs, done, self.work, options)
 
     def action(self, inputs: dict[str, str], env: dict[str, str], outputs: Path, done: Done) -> int:
         """Our own action: the script of its last step."""
@@ -118,7 +120,22 @@ class Runner:
         where = self.work / self.said(script["working-directory"], known)
         return self.bash(script["run"], {**env, **own}, outputs, done, where)
 
-    def bash(self, script: str, env: dict[str, str], outputs: Path, done: Done, where: Path) -> int:
+    def checkout(self, ref: str) -> None:
+        """A commit, or the tip of a branch by its whole name, as the remote has it now, and no more."""
+        fetched = f"origin/{ref.removeprefix('refs/heads/')}" if ref.startswith("refs/") else ref
+        for argv in (["fetch", "-q", "origin"], ["checkout", "-q", "--force", "--detach", fetched],
+                     ["clean", "-ffdxq"]):  # fmt: skip
+            subprocess.run(["git", *argv], cwd=self.work, check=True)
+
+    def bash(
+        self,
+        script: str,
+        env: dict[str, str],
+        outputs: Path,
+        done: Done,
+        where: Path,
+        options: str = "-eo pipefail",
+    ) -> int:
         summary = self.temp / "summary"
         summary.unlink(missing_ok=True)
         summary.touch()
@@ -129,7 +146,7 @@ class Runner:
             "GITHUB_REPOSITORY": "acme/infra", "GITHUB_WORKSPACE": str(self.work),
             "NB_MANAGEMENT_URL": self.context["url"], "GIT_CONFIG_GLOBAL": os.devnull, **env,
         }  # fmt: skip
-        argv = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+        argv = ["bash", "--noprofile", "--norc", *options.split(), "-c", script]
         ran = subprocess.run(
             argv, cwd=where, env=whole, capture_output=True, text=True, timeout=120, check=False
         )
@@ -205,7 +222,7 @@ if argv[:2] == ["run", "list"]:
     for run in sorted((store / "runs").glob("*"), key=lambda path: -int(path.name)):
         facts = json.loads((run / "run.json").read_text())
         if all(asked.get("--" + name, value) == value for name, value in facts.items()):
-            print(run.name)
+            print(facts["updated"], run.name)
 elif argv[:2] == ["run", "download"]:
     asked = dict(zip(argv[3::2], argv[4::2]))
     kept = store / "runs" / argv[2] / "artifacts" / asked["--name"]
@@ -213,6 +230,8 @@ elif argv[:2] == ["run", "download"]:
         sys.exit("no valid artifacts found to download")
     shutil.copytree(kept, asked.get("--dir", "."))
 elif argv[0] == "api" and "--jq" in argv:
+    if (store / "down").exists():
+        sys.exit("gh: HTTP 502")
     bot = '"github-actions[bot]"' in argv[argv.index("--jq") + 1]
     print("\\n".join(key for key, body in comments.items()
                      if body.startswith(os.environ["MARK"]) and not (bot and key.startswith("9"))))
@@ -225,7 +244,8 @@ elif argv[0] == "api":
 else:
     sys.exit(f"gh: {{argv}}")
 """
-"""A stand-in for `gh`: runs, artifacts and comments are files; a stranger's comment has a number like 91."""
+"""A stand-in for `gh`: runs, artifacts and comments are files; a stranger's comment has a number like 91.
+A file `down` makes every list of comments fail."""
 
 
 def comments(temp: Path) -> list[str]:
