@@ -18,10 +18,12 @@ import yaml
 from staging import Stage
 from workflows import ACTION, OURS, ROOT, load
 
+from reconciler import __version__
 from reconciler.cli.app import app
 from reconciler.errors import ExitCode
 
 EXAMPLES = ROOT / "examples"
+GITLAB = sorted(path for path in (EXAMPLES / "gitlab").rglob("*.yml") if path.name != ".gitlab-ci.yml")
 WORKFLOWS = sorted(path.name for path in (EXAMPLES / "github").glob("*.yml"))
 UNITS = sorted(path.name for path in (EXAMPLES / "systemd").iterdir())
 CLUSTER = [
@@ -176,12 +178,8 @@ def test_actionlint_finds_nothing() -> None:
 
 
 def test_what_gitlab_jobs_call_is_there() -> None:
-    files = [
-        *(EXAMPLES / "gitlab" / "templates").iterdir(),
-        EXAMPLES / "gitlab" / "sharded.gitlab-ci.yml",
-    ]
     seen = 0
-    for file in files:
+    for file in GITLAB:
         for document in yaml.safe_load_all(file.read_text("utf-8")):
             for job in document.values():
                 for line in job.get("script", ()) if isinstance(job, dict) else ():
@@ -212,8 +210,37 @@ def test_gitlab_jobs_with_a_credential_are_those_of_the_default_branch() -> None
     assert len(trusted) == 4
     for name in trusted:
         assert all(DEFAULT_BRANCH in rule["if"] for rule in jobs[name]["rules"]), name
-    parts = yaml.safe_load((EXAMPLES / "gitlab/sharded.gitlab-ci.yml").read_text("utf-8"))
-    assert all(DEFAULT_BRANCH in rule["if"] for rule in parts["workflow"]["rules"])
+    for name in ("sharded.gitlab-ci.yml", "sharded-parts.gitlab-ci.yml"):
+        parts = yaml.safe_load((EXAMPLES / "gitlab" / name).read_text("utf-8"))
+        assert all(DEFAULT_BRANCH in rule["if"] for rule in parts["workflow"]["rules"])
+
+
+def test_gitlab_jobs_with_a_credential_take_the_tip_of_the_branch() -> None:
+    """The commit of a pipeline that waited, or was run again, may be one that the branch has left behind."""
+    _, jobs = yaml.safe_load_all(
+        (EXAMPLES / "gitlab/templates/netbird-tokens.yml").read_text("utf-8")
+    )
+    parts = yaml.safe_load((EXAMPLES / "gitlab/sharded-parts.gitlab-ci.yml").read_text("utf-8"))
+    tip = ['git fetch --quiet origin "$CI_COMMIT_BRANCH"', "git checkout --quiet --detach FETCH_HEAD"]
+    for name in ("apply", "renew", "snapshot", "drift"):
+        assert jobs[f"netbird-tokens-{name}"]["script"][:2] == tip, name
+    assert parts["default"]["before_script"][-2:] == tip
+
+
+def test_parts_at_gitlab_keep_other_jobs_that_write_away_and_not_each_other() -> None:
+    whole = yaml.safe_load((EXAMPLES / "gitlab/sharded.gitlab-ci.yml").read_text("utf-8"))
+    job = whole["netbird-tokens-parts"]
+    assert job["resource_group"] == "netbird-tokens"
+    assert job["trigger"]["strategy"] == "depend"  # else it is given back at once
+    below = EXAMPLES / "gitlab" / job["trigger"]["include"]["local"]
+    assert "resource_group" not in yaml.safe_load(below.read_text("utf-8"))["apply"]
+
+
+@pytest.mark.parametrize("file", GITLAB, ids=lambda file: file.name)
+def test_gitlab_installs_the_release_that_the_file_is_of(file: Path) -> None:
+    text = file.read_text("utf-8")
+    versions = re.findall(r"netbird-token-reconciler(?:==([\d.]+))?", text)
+    assert versions == [__version__] * text.count("pip install ")
 
 
 def test_the_snapshot_is_in_every_pipeline_that_could_be_the_latest_one() -> None:

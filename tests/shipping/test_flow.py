@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -344,6 +345,50 @@ case "$3" in *?job=netbird-tokens-snapshot) cp "{snapshot}" "$2" ;; *) exit 22 ;
 """A stand-in for `curl` that GitLab answers with one artifact."""
 
 
+def on_gitlab(
+    site: Site, runner: Runner, name: str, **more: str
+) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
+    """A job of the component, and what became of it."""
+    last = min((site.root / "hub/runs").iterdir())
+    snapshot = last / "artifacts/netbird-tokens-snapshot/snapshot.json"
+    (runner.bin / "curl").write_text(CURL.format(snapshot=snapshot), "utf-8")
+    (runner.bin / "curl").chmod(0o755)
+    text = (ROOT / "examples/gitlab/templates/netbird-tokens.yml").read_text("utf-8")
+    job = list(yaml.safe_load_all(text))[1][name]
+    env = {
+        "PATH": f"{runner.bin}:{runner.temp}/netbird-tokens/bin:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT), "CI_PROJECT_DIR": str(runner.work), "CI_JOB_TOKEN": "t",
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_COMMIT_BRANCH": "main",
+        "CI_API_V4_URL": "https://gitlab.example/api/v4", "CI_MERGE_REQUEST_PROJECT_ID": "7",
+        "CI_DEFAULT_BRANCH": "main", "HOME": str(runner.temp),
+        "NB_MANAGEMENT_URL": site.stage.url, **more,
+    }  # fmt: skip
+    argv = ["bash", "-eo", "pipefail", "-c", "\n".join(job["script"])]
+    done = subprocess.run(argv, cwd=runner.work, env=env, capture_output=True, text=True, check=False)
+    harmless(site, done.stdout + done.stderr)
+    return job, done
+
+
+def test_a_pipeline_of_gitlab_that_had_to_wait_applies_what_the_branch_says_by_now(site: Site) -> None:
+    first = removing(site)
+    site.commit("name: a", "{name: b, expires_in: 30}")
+    site.git("push", "-q", "origin", "main")
+    _, done = on_gitlab(site, first.runner, "netbird-tokens-apply", NB_PAT=site.stage.credential)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(site.stage.live()) == ["a", "b"]
+
+
+def test_a_config_that_could_not_be_taken_from_the_target_is_not_one_that_is_not_there(site: Site) -> None:
+    apply(site)
+    site.git("checkout", "-q", "-b", "feature")
+    site.git("push", "-q", "origin", "feature")
+    runner = site.runner("feature", trusted=False)
+    (runner.work / ".git" / "index.lock").touch()
+    _, done = on_gitlab(site, runner, "netbird-tokens-plan", CI_MERGE_REQUEST_DIFF_BASE_SHA="HEAD")
+    assert (done.returncode, "index.lock" in done.stderr) == (128, True)
+    assert not (runner.work / "plan.md").exists()
+
+
 def test_a_merge_request_is_planned_as_the_gitlab_component_does_it(site: Site) -> None:
     """Its target has moved on since the branch was made: that is not undone by the branch."""
     apply(site)
@@ -362,23 +407,7 @@ def test_a_merge_request_is_planned_as_the_gitlab_component_does_it(site: Site) 
     schedule(site)
 
     runner = site.runner("feature", trusted=False)
-    last = min((site.root / "hub/runs").iterdir())
-    snapshot = last / "artifacts/netbird-tokens-snapshot/snapshot.json"
-    (runner.bin / "curl").write_text(CURL.format(snapshot=snapshot), "utf-8")
-    (runner.bin / "curl").chmod(0o755)
-    text = (ROOT / "examples/gitlab/templates/netbird-tokens.yml").read_text("utf-8")
-    job = list(yaml.safe_load_all(text))[1]["netbird-tokens-plan"]
-    env = {
-        "PATH": f"{runner.bin}:{runner.temp}/netbird-tokens/bin:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT), "CI_PROJECT_DIR": str(runner.work), "CI_JOB_TOKEN": "t",
-        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
-        "CI_API_V4_URL": "https://gitlab.example/api/v4", "CI_MERGE_REQUEST_PROJECT_ID": "7",
-        "CI_DEFAULT_BRANCH": "main", "CI_MERGE_REQUEST_DIFF_BASE_SHA": fork, "HOME": str(runner.temp),
-    }  # fmt: skip
-    argv = ["bash", "-eo", "pipefail", "-c", "\n".join(job["script"])]
-    done = subprocess.run(
-        argv, cwd=runner.work, env=env, capture_output=True, text=True, check=False
-    )
+    job, done = on_gitlab(site, runner, "netbird-tokens-plan", CI_MERGE_REQUEST_DIFF_BASE_SHA=fork)
     assert done.returncode in (0, 5), done.stdout + done.stderr
     found = (runner.work / "plan.md").read_text("utf-8")
     assert found.index("Caused by this change") < found.index("| new |") < found.index("Due anyway")
