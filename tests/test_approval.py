@@ -200,6 +200,23 @@ def test_what_went_otherwise_meanwhile_makes_a_plan_stale(stage: Stage) -> None:
     assert "create b (new) is no longer what should be done" in again.err
 
 
+def test_a_token_that_was_made_otherwise_is_not_what_a_plan_asked_for(stage: Stage) -> None:
+    stage.tokens_file("{name: a, expires_in: 7}")
+    stage.run("plan", "--out", "plan.json")
+    stage.tokens_file("{name: a, expires_in: 30}")
+    stage.run("apply", "--yes")
+    assert stage.run("apply", "plan.json").code == 6
+
+
+def test_a_token_whose_secret_no_sink_holds_is_not_what_a_plan_asked_for(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    stage.run("plan", "--out", "plan.json")
+    stage.emulator.issue(stage.bot, "a", days=90)
+    stage.tokens_file("{name: a, adopt: true}")
+    assert "1 unchanged" in stage.run("plan").out
+    assert stage.run("apply", "plan.json").code == 6
+
+
 def test_an_approval_that_was_carried_out_in_part_is_asked_for_anew(stage: Stage) -> None:
     stage.tokens_file("name: a", "name: b")
     approved = change_id(stage)

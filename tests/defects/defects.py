@@ -27,6 +27,7 @@ class Defect:
 
 
 PLANNER = ("tests/core",)
+APPROVALS = ("tests/test_approval.py",)
 WALK = ("tests/lifecycle/test_exploration.py", "-k", "goes_wrong and 2 and not runs_and and not 3")
 NAPS = ("tests/lifecycle/test_exploration.py", "-k", "goes_wrong and naps and pruner and not week")
 HISTORIES = ("tests/lifecycle/test_histories.py",)
@@ -286,6 +287,16 @@ DEFECTS = (
            "[change for change in changes if isinstance(change, Renew)]", "the token with the nearest end waits", PLANNER),
     Defect("core/deferral.py", "renewal.old.expires_at > ends", "renewal.old.expires_at < ends",
            "a token expires because its renewal was deferred", PLANNER),
+    Defect("core/deferral.py", "[renewal for renewal in renewals if _is_asked(renewal)][:limit]",
+           "[r for r in renewals if _is_asked(r)][: max(limit - len(urgent), 0)]",
+           "what falls due picks what of the approved change is carried out", PLANNER),
+    # Approvals
+    Defect("core/removal.py", "by_name = ref not in ours", "by_name = False",
+           "an approval covers a token that nobody had seen", APPROVALS),
+    Defect("core/settled.py", "Reason.IN_SYNC\n", "Reason.IN_SYNC or isinstance(change, Keep)\n",
+           "a saved plan takes an entry for done that is not in order", APPROVALS),
+    Defect("core/settled.py", "_wanted(kept) == [places, asked]", "_wanted(kept)[0] == places",
+           "a saved plan takes a token for done that was made otherwise", APPROVALS),
     # Time
     Defect("core/timing.py", "return min(days, MAX_DAYS) if days >= 1 else None",
            "return min(days + 1, MAX_DAYS)", "a token outlives its last day", PLANNER),
