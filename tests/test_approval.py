@@ -209,11 +209,13 @@ def test_a_token_that_was_made_otherwise_is_not_what_a_plan_asked_for(stage: Sta
 
 
 def test_a_token_whose_secret_no_sink_holds_is_not_what_a_plan_asked_for(stage: Stage) -> None:
-    stage.tokens_file("name: a")
+    stage.tokens_file("name: b")
+    stage.run("apply", "--yes")
+    stage.tokens_file("name: a", "name: b")
     stage.run("plan", "--out", "plan.json")
     stage.emulator.issue(stage.bot, "a", days=90)
-    stage.tokens_file("{name: a, adopt: true}")
-    assert "1 unchanged" in stage.run("plan").out
+    stage.tokens_file("{name: a, adopt: true}", "name: b")
+    assert "2 unchanged" in stage.run("plan").out
     assert stage.run("apply", "plan.json").code == 6
 
 
