@@ -263,7 +263,7 @@ DEFECTS = (
            "what somebody stored between look and delete is gone in a week", AWS),
     Defect("sinks/aws/secrets.py", "if held.version and not held.data:", "if False:",
            "registrations of other sets are written over because they could not be read", AWS),
-    Defect("sinks/aws/secrets.py", "if self.is_scheduled(about) and self.is_removed(about):", "if self.is_scheduled(about):",
+    Defect("sinks/aws/secrets.py", "        if self.is_removed(about):", "        if about:",
            "a secret that can be brought back is called absent", AWS),
     Defect("sinks/aws/parameters.py", 'amended.value.partition(" ")[0] == held.stamp', "bool(amended.value)",
            "a receipt that was amended is taken for that of the next token", AWS),

@@ -209,6 +209,15 @@ def test_a_place_that_was_emptied_takes_the_next_token(secrets: Any) -> None:
             sink.preflight(key)
 
 
+def test_a_place_that_is_brought_back_while_it_is_read_is_read_again(secrets: Any) -> None:
+    sink, key = secrets.sink(), secrets.key(1)
+    put(sink, key, 1)
+    assert sink.delete(key, receipt(1).token.id)
+    back = partial(secrets.api.restore_secret, SecretId=secrets.name(key))
+    with interrupted(secrets, "DescribeSecret", back):
+        assert isinstance(sink.read(key), Absent)
+
+
 def test_a_place_that_cannot_be_brought_back_was_not_written(secrets: Any) -> None:
     sink, key = secrets.sink(), secrets.key(1)
     put(sink, key, 1)

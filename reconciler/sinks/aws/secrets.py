@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from reconciler.core.keys import PATH_KEYS
@@ -124,13 +125,14 @@ class SecretsReader:
         What somebody else is about to delete can be brought back, so nothing is known of it.
         """
         given = {"SecretId": self.path(key), "VersionStage": "AWSCURRENT"}
-        said = self.service.look("get_secret_value", given, (MISSING, INVALID))
-        if said.code != INVALID:
-            return Held() if said.code else _held(said.data)
-        about = self.about(self.path(key))
-        if self.is_scheduled(about) and self.is_removed(about):
-            return Held(str(about["ARN"]), name_of(self.shape.removed()), self.shape.removed())
-        raise Denied(f"cannot read {self.service.name}:{key}: {said.why}", hint=_BRING_BACK)
+        look = partial(self.service.look, "get_secret_value", given)
+        said = look((MISSING, INVALID))
+        if said.code == INVALID:
+            about = self.about(self.path(key))
+            if self.is_scheduled(about):
+                return self._going(key, about)
+            said = look((MISSING,))  # somebody may have brought it back between the two looks
+        return Held() if said.code else _held(said.data)
 
     def version(self, key: str, version: str) -> Held:
         """One version, current or not; none if there is no such version."""
@@ -164,6 +166,13 @@ class SecretsReader:
 
     def path(self, key: str) -> str:
         return f"{self.folder}/{key}"
+
+    def _going(self, key: str, about: Mapping[str, Any]) -> Held:
+        """Of a secret that is scheduled for deletion: by us, or by others, who may bring it back."""
+        if self.is_removed(about):
+            return Held(str(about["ARN"]), name_of(self.shape.removed()), self.shape.removed())
+        where = f"{self.service.name}:{key}"
+        raise Denied(f"cannot read {where}: it is marked for deletion", hint=_BRING_BACK)
 
     def _listed(self) -> Iterator[str]:
         """The keys of what is below the path, as AWS has it in its list."""
