@@ -215,6 +215,10 @@ DEFECTS = (
            "a version that is to end by itself stays readable until then", VAULT),
     Defect("sinks/vault/store.py", "            self.reader.mount.check_lasts(", "            str(",
            "a store that forgets by itself locks consumers out", VAULT),
+    Defect("sinks/vault/github_job.py", "query=True, allow_http=False", "query=True, allow_http=True",
+           "what fetches a job's identity token is sent in clear", ("tests/sinks/test_vault_login.py",)),
+    Defect("sinks/vault/login.py", '_REPEATABLE: Final = ("jwt", "kubernetes")', '_REPEATABLE: Final = ("approle",)',
+           "a secret id for one use is used twice, and its role is locked out", ("tests/sinks/test_vault_login.py",)),
     # Programs, encrypted files, branches
     Defect("program.py", "        for at in range(", "        for at in range(0 and ",
            "what a program prints tells the secret", EXEC),

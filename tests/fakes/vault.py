@@ -29,11 +29,15 @@ Policy = dict[str, set[str]]
 
 @dataclass
 class Role:
-    """What one login must send, and what its token may do. `uses`: how often; None: no limit."""
+    """What one login must send, and what its token may do. `uses`: how often; None: no limit.
+
+    `lease`: for how many seconds its tokens are good, it says; a test ends them. 0: without end.
+    """
 
     sends: dict[str, str]
     policy: Policy
     uses: int | None = None
+    lease: int = 0
 
 
 @dataclass
@@ -89,7 +93,8 @@ class Vault:
             return 400, {"errors": ["invalid role or secret ID"]}
         role.uses = None if role.uses is None else role.uses - 1
         token = self.token(role.policy, namespace)
-        return 200, {"auth": {"client_token": token, "policies": ["default"], "renewable": True}}
+        told = {"client_token": token, "policies": ["default"], "renewable": True}
+        return 200, {"auth": {**told, "lease_duration": role.lease}}
 
     def _system(self, path: str, namespace: str, policy: Policy, body: Any) -> Said:
         if path == "capabilities-self":

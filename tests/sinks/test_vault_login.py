@@ -9,17 +9,20 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import hvac
 import pytest
 from fakes.relay import Relay, Trouble
+from fakes.serving import Request, Said, serving
 from fakes.vault import ROOT, Role, Vault
 
 from reconciler.core.ports import Sink
 from reconciler.core.receipts import ABSENT, Absent
 from reconciler.errors import SinkRefused, SinkUnread, UsageError
 from reconciler.sinks import sink_type
+from reconciler.sinks.vault.login import Session
 from reconciler.surroundings import Surroundings
 from reconciler.testing import receipt, secret
 
@@ -105,6 +108,128 @@ def test_a_job_signs_in_with_its_identity_token(door: Door) -> None:
     auth = {"method": "jwt", "mount": "gitlab", "role": "netbird"}
     assert works(door.sink(auth=auth))
     assert works(door.sink(auth={**auth, "env": "OTHER"}))
+
+
+@pytest.mark.parametrize("name", ["VAULT_SECRET_ID", "BAO_SECRET_ID"])
+def test_a_secret_id_stands_in_a_variable_of_either_server(door: Door, name: str) -> None:
+    door.env = {name: "s3cret"}
+    assert works(door.sink(auth={"method": "approle", "role_id": "r"}))
+
+
+@dataclass
+class GitHubJob:
+    """What serves identity tokens to a job; the request token is good for it alone."""
+
+    requests: list[Request] = field(default_factory=list)
+    said: Said | None = None
+
+    def handle(self, request: Request) -> Said:
+        self.requests.append(request)
+        if request.headers.get("Authorization") != "Bearer r3quest":
+            return Said(401, {"message": "unauthorized"})
+        audience = request.query.get("audience", "https://github.com/acme")
+        return self.said or Said(200, {"count": 1, "value": f"eyJ.for.{audience}"})
+
+
+@pytest.fixture
+def github(door: Door) -> Iterator[GitHubJob]:
+    job = GitHubJob()
+    with serving(job.handle) as url:
+        door.env = {
+            "GITHUB_ACTIONS": "true",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/idtoken/x?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "r3quest",
+        }
+        for audience in ("https://github.com/acme", "https://vault.example:8200"):
+            name = "jwt" if "github" in audience else "actions"
+            jwt = {"role": "netbird", "jwt": f"eyJ.for.{audience}"}
+            door.vault.roles["", name] = Role(jwt, ALL)
+        yield job
+
+
+ACTIONS = {"method": "jwt", "role": "netbird"}
+
+
+def test_a_job_of_github_fetches_its_identity_token(door: Door, github: GitHubJob) -> None:
+    assert works(door.sink(auth=ACTIONS))
+    audience = "https://vault.example:8200"
+    assert works(door.sink(auth={**ACTIONS, "mount": "actions", "audience": audience}))
+    assert [each.query for each in github.requests] == [
+        {"api-version": "2.0"},
+        {"api-version": "2.0", "audience": audience},
+    ]
+    assert {each.path for each in github.requests} == {"/idtoken/x"}
+
+
+def test_a_variable_that_is_set_goes_before_what_could_be_fetched(
+    door: Door, github: GitHubJob
+) -> None:
+    door.env["VAULT_ID_TOKEN"] = JOB["jwt"]
+    assert works(door.sink(auth={**ACTIONS, "mount": "gitlab"}))
+    assert works(door.sink(auth={**ACTIONS, "env": "NOT_SET"}))
+    assert len(github.requests) == 1
+
+
+def test_what_fetches_an_identity_token_goes_to_no_other_host(
+    door: Door, github: GitHubJob
+) -> None:
+    github.said = Said(302, None, {"Location": f"{door.relay.url}/v1/auth/stolen"})
+    with pytest.raises(SinkUnread, match="it answered 302"):
+        door.sink(auth=ACTIONS).inventory([])
+    door.env["ACTIONS_ID_TOKEN_REQUEST_URL"] = "http://tokens.example/idtoken"
+    with pytest.raises(SinkUnread, match=r"would send the credential to tokens\.example unencrypted"):
+        door.sink(auth=ACTIONS).inventory([])
+    assert door.relay.asked == []
+
+
+@pytest.mark.parametrize(
+    "said", [Said(404, {}), Said(200, {"value": ""}), Said(403, {"message": "no"}), Said(200)]
+)
+def test_a_job_that_gets_no_identity_token_is_told_the_way_out(
+    door: Door, github: GitHubJob, said: Said
+) -> None:
+    github.said = said
+    with pytest.raises(SinkUnread, match="cannot read a token of GitHub Actions") as unread:
+        door.sink(auth=ACTIONS).inventory([])
+    assert "r3quest" not in f"{unread.value!r} {unread.value.hint}"
+    door.env.pop("ACTIONS_ID_TOKEN_REQUEST_URL")
+    with pytest.raises(SinkUnread, match="gives this job no identity token") as unread:
+        door.sink(auth=ACTIONS).inventory([])
+    assert "id-token: write" in unread.value.hint
+
+
+@pytest.mark.parametrize("method", ["jwt", "kubernetes", "approle"])
+def test_a_token_that_ends_within_a_run_is_replaced_unless_by_a_secret_id(
+    door: Door, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    clock = [0.0]
+    again = partial(Session, clock=lambda: clock[0])
+    monkeypatch.setattr("reconciler.sinks.vault.Session", again)
+    (door.home / "token").write_text(POD["jwt"], encoding="utf-8")
+    door.env = {"VAULT_SECRET_ID": "s3cret", "VAULT_ID_TOKEN": JOB["jwt"]}
+    door.vault.roles["", "jwt"] = Role(JOB, ALL)
+    for role in door.vault.roles.values():
+        role.lease = 100
+    sink = door.sink(
+        auth={
+            "method": method,
+            **({"role_id": "r"} if method == "approle" else {"role": "netbird"}),
+            **({"file": "token"} if method == "kubernetes" else {}),
+        }
+    )
+    for moment in (0.0, 80.0):
+        clock[0] = moment
+        assert isinstance(sink.read("k"), Absent)
+    assert len(door.logins) == 1
+    clock[0] = 100.0
+    door.vault.tokens.clear()
+    if method == "approle":
+        with pytest.raises(SinkUnread, match="permission denied"):
+            sink.read("k")
+        assert len(door.logins) == 1
+    else:
+        assert isinstance(sink.read("k"), Absent)
+        assert len(door.logins) == 2
 
 
 def test_a_pod_signs_in_with_its_service_account(door: Door) -> None:
