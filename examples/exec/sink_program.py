@@ -1,6 +1,7 @@
 """The protocol `netbird-tokens.sink/v1` for programs in Python; copy it and write a store like those beside it.
 
-A store has `capabilities` and one method for each op. A method that returns has done it. Before the first change
+A store has `capabilities` and one method for each op; `list` gives pairs of a ref and its record, of all that is there,
+and the registrations. A method that returns has done it. Before the first change
 raise `Refused`; let a command that changes something raise `Unsure`: it may have done it, whatever it says.
 """
 
@@ -8,6 +9,7 @@ import json
 import subprocess
 import sys
 
+ABSENT = {"state": "absent"}
 EXITS = {"not_found": 3, "conflict": 4, "denied": 5, "invalid": 6, "unsupported": 64, "unavailable": 69, "ambiguous": 75}
 
 
@@ -42,8 +44,8 @@ def answered(store, question):
     if op == "capabilities":
         return {"ok": True, "capabilities": store.capabilities}
     if op == "list":
-        records, registrations = store.list(question["refs"])
-        return {"ok": True, "records": records, "registrations": registrations}
+        found, registrations = store.list(question["refs"])
+        return {"ok": True, "records": listed(question["refs"], found), "registrations": registrations}
     if op == "stat":
         return {"ok": True, **store.stat(question["ref"])}
     if op == "check":
@@ -62,6 +64,24 @@ def answered(store, question):
 
 def present(version, meta, value):
     return {"state": "present", "version": version, "meta": meta, "value": value}
+
+
+def listed(refs, found):
+    """Of pairs of a ref and its record: all that have a `meta`, and every ref that was asked for, absent or not."""
+    places = {ref: [] for ref in refs}
+    for ref, record in found:
+        places.setdefault(ref, []).append(record)
+    return {
+        ref: the_one(ref, records)
+        for ref, records in places.items()
+        if ref in refs or any(record.get("meta") is not None for record in records)
+    }
+
+
+def the_one(ref, records):
+    if len(records) > 1:
+        return {"state": "unread", "why": f"two items have the name {ref}: remove one"}
+    return records[0] if records else ABSENT
 
 
 def check_expected(found, expect):

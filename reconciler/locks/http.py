@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
@@ -144,14 +145,13 @@ class HttpLock:
         if not doubtful:
             self._held = None
             raise trouble
-        try:
+        with suppress(LockError):
             self.give_back()
-        except LockError:
-            raise LockUnavailable(
-                f"{trouble.message}; it may be held in our name now, id {me.id}",
-                hint=f"when its server answers again: {unlocking(me)}",
-            ) from None
-        raise trouble
+        # Nothing in this protocol keeps out a request that is still on its way, even if it was freed now.
+        raise type(trouble)(
+            f"{trouble.message}; it may be held in our name, or come to be, until it is freed, id {me.id}",
+            hint=f"{trouble.hint}; should it be held: {unlocking(me)}",
+        )
 
     def _free(self, holder: Holder, *, surely: bool) -> None:
         """Free it; `surely`: it is known to be held under this id."""

@@ -1,14 +1,15 @@
 """A lock in a cluster: a Lease that names who holds it. It can outlive the run that took it.
 
 Every change names the resourceVersion that was seen, so of two runs one gets it. An answer that was lost is
-looked into: a Lease that bears our id is ours. The Lease itself stays when it is given back. All times are
-the server's.
+looked into: a Lease that bears our id is ours. Where it does not, and has the resourceVersion of our request
+still, that may take effect later: people are told, with the way out. The Lease itself stays when it is given
+back. All times are the server's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from reconciler.http import Answer, Limits, Outcome, Stage, printable, proves_no
 from reconciler.kubernetes import Cluster, cluster_of, is_missing, why_not
 from reconciler.locks.holder import Holder, held_by, unlocking
 from reconciler.locks.lease import GROUP, RELEASED, Change, Lease, lease_in
+from reconciler.locks.renewal import Renewal
 from reconciler.surroundings import Surroundings
 
 LIMITS: Final = Limits(timeout=(5.0, 15.0), body=256 * 1024)
@@ -52,7 +54,7 @@ class LeaseLock:
     Args:
         cluster: Where it is.
         name: Of the Lease.
-        lasts: How long others respect it; None: until it is given back, or freed by hand.
+        lasts: How long others respect it after the run died; None: until it is given back, or freed by hand.
     """
 
     def __init__(self, cluster: Cluster, name: str, lasts: timedelta | None) -> None:
@@ -60,14 +62,18 @@ class LeaseLock:
         self._lasts = lasts
         self._place = f"lease {cluster.namespace}/{name}"
         namespace = quote(cluster.namespace, safe="")
-        self._door = cluster.door(f"apis/{GROUP}/v1/namespaces/{namespace}/leases", _METHODS)
+        self._door = cluster.door(f"apis/{GROUP}/v1/namespaces/{namespace}/leases", _METHODS, 2)
         self._held: Holder | None = None
         self._surely = False
         self._doubt: Outcome | None = None
+        self._under_way: frozenset[str | None] = frozenset()
+        self._until: datetime | None = None
+        self._renewal: Renewal | None = None
 
     def take(self, me: Holder) -> None:
         """Take it now. Raises LockHeld, LockDenied, or LockUnavailable if the server is no help."""
         self._held, self._surely, self._doubt = me, False, None
+        self._under_way, self._until = frozenset(), None
         try:
             other = self._try(me)
         except LockError as trouble:
@@ -78,10 +84,14 @@ class LeaseLock:
         if other is not None:
             self._held = None
             raise held_by(self._place, other, outlives=True)
+        if self._lasts is not None:
+            self._renewal = Renewal(lambda: self._is_renewed(me.id), self._lasts)
 
     def give_back(self) -> None:
         """Give back what we hold, or may hold. Raises LockDenied or LockUnavailable."""
         holder, self._held = self._held, None
+        if self._renewal is not None:
+            self._renewal.stop()
         if holder is not None:
             self._free(holder.id, surely=self._surely)
 
@@ -114,6 +124,8 @@ class LeaseLock:
                 return None
             if lease.holder is not None:
                 return lease.holder
+            if lease.now is not None and self._lasts is not None:
+                self._until = lease.now + self._lasts
             if self._is_written(lease, lease.taken_by(me, self._lasts), "take"):
                 return None
         if taken(self._look()):
@@ -128,11 +140,29 @@ class LeaseLock:
         try:
             self.give_back()
         except LockError:
-            return LockUnavailable(
-                f"{trouble.message}; it may be held in our name now, id {me.id}",
-                hint=f"when its server answers again: {unlocking(me)}",
+            how_long = self._how_long()
+            return type(trouble)(
+                f"{trouble.message}; it may be held in our name, or come to be, {how_long}, id {me.id}",
+                hint=f"{trouble.hint}; should it be held: {unlocking(me)}",
             )
         return trouble
+
+    def _how_long(self) -> str:
+        if self._until is None:
+            return "until it is freed"
+        return f"until {self._until:%Y-%m-%d %H:%M:%S} UTC"
+
+    def _is_renewed(self, lock_id: str) -> bool:
+        """Whether it is still ours; what became of the request, the next look tells. Raises LockError."""
+        try:
+            lease = self._look()
+            if lease.named != lock_id:
+                return False
+            if lease.now is not None:
+                self._sent(lease, lease.renewed())
+        finally:
+            self._door.close()
+        return True
 
     def _free(self, lock_id: str, *, surely: bool) -> None:
         """Free it; `surely`: it is known to be held under this id."""
@@ -141,6 +171,7 @@ class LeaseLock:
             for _ in range(_TRIES):
                 lease = self._look()
                 if lease.named != lock_id:
+                    self._check_under_way(lease, lock_id)
                     break
                 if self._is_written(lease, RELEASED, "free"):
                     return
@@ -157,6 +188,14 @@ class LeaseLock:
                 hint="somebody freed it, and another run may have been at work meanwhile",
             )
 
+    def _check_under_way(self, lease: Lease, lock_id: str) -> None:
+        """Raises LockUnavailable if a request of ours that took no effect yet still may."""
+        if lease.version in self._under_way:
+            raise LockUnavailable(
+                f"the lock {self._place} may still come to be held under the id {lock_id}, "
+                f"{self._how_long()}: a request got no answer"
+            )
+
     def _look(self) -> Lease:
         outcome = self._ask("GET", f"/{quote(self._name)}")
         if proves_nothing(outcome):
@@ -168,12 +207,11 @@ class LeaseLock:
 
     def _is_written(self, lease: Lease, change: Change, verb: str) -> bool:
         """Whether it was; False: look again. Raises LockError for a clear no."""
-        if lease.version is None:
-            body = {"apiVersion": f"{GROUP}/v1", "kind": "Lease", **change}
-            outcome = self._ask("POST", _MANAGER, body | _about(change, name=self._name))
-        else:
-            body = {**change, "metadata": {**change["metadata"], "resourceVersion": lease.version}}
-            outcome = self._ask("PATCH", f"/{quote(self._name)}{_MANAGER}", body, _MERGE)
+        before = self._under_way
+        self._under_way = before | {lease.version}  # before it is sent: a signal may cut us off
+        outcome = self._sent(lease, change)
+        if not proves_nothing(outcome):
+            self._under_way = before
         match outcome:
             case Answer(status=HTTPStatus.OK | HTTPStatus.CREATED):
                 return True
@@ -184,6 +222,14 @@ class LeaseLock:
                 return False
             case _:
                 raise self._trouble(outcome, verb)
+
+    def _sent(self, lease: Lease, change: Change) -> Outcome:
+        """One change, on condition that the Lease is as it was seen."""
+        if lease.version is None:
+            body = {"apiVersion": f"{GROUP}/v1", "kind": "Lease", **change}
+            return self._ask("POST", _MANAGER, body | _about(change, name=self._name))
+        body = {**change, "metadata": {**change["metadata"], "resourceVersion": lease.version}}
+        return self._ask("PATCH", f"/{quote(self._name)}{_MANAGER}", body, _MERGE)
 
     def _ask(
         self,

@@ -66,6 +66,11 @@ class Lease:
         }
         return {"metadata": {"annotations": {HOLDER: json.dumps(me.document())}}, "spec": spec}
 
+    def renewed(self) -> Change:
+        """The change that makes its time begin anew."""
+        now = None if self.now is None else _micro(self.now)
+        return {"metadata": {}, "spec": {"renewTime": now}}
+
     def _is_over(self) -> bool:
         match self.spec:
             case {"leaseDurationSeconds": int(seconds), "renewTime": str(renewed)} if self.now:

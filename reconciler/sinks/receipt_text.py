@@ -8,8 +8,10 @@ receipt and a value belong together by fingerprint alone (sinks.md §2.2).
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from reconciler.core.tokens import TokenId, UserId
 
 FORMAT: Final = 1
 
+_OF_THIS_RUN: Final = secrets.token_bytes(32)
 _FINGERPRINT: Final = re.compile(r"[a-z2-7]{16}")
 _REF_FIELDS: Final = frozenset({"token", "user"})
 _REGISTRATION_FIELDS: Final = frozenset({"v", "set", "server", "principal", "since"})
@@ -87,9 +90,12 @@ class Found:
         return self.secret.fingerprint() == receipt.fingerprint
 
     def _version(self, condition: str) -> Version:
-        """Made of the receipt alone: a hash of an unknown value could give away a weak password."""
-        text = f"{condition}\0{self.receipt or ''}"
-        return Version(hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:20])
+        """Another one for another value. A plain hash could give away a weak password of somebody else,
+        so it is keyed with what only this process knows: versions are compared within one run.
+        """
+        value = "" if self.secret is None else self.secret.fingerprint()
+        text = f"{condition}\0{value}\0{self.receipt or ''}".encode(errors="surrogatepass")
+        return Version(hmac.new(_OF_THIS_RUN, text, hashlib.sha256).hexdigest()[:20])
 
 
 def receipt_to_json(receipt: Receipt) -> dict[str, object]:

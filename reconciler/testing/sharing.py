@@ -92,6 +92,26 @@ class Sharing:
         put(sink, store.key(1), 1)
         assert (store.value(store.key(1)), stored(sink, store.key(1))) == (plain(1), receipt(1))
 
+    def test_a_value_that_somebody_changed_since_the_plan_is_not_overwritten(
+        self, store: StoreUnderTest
+    ) -> None:
+        sink = store.sink()
+        if sink.power is Power.WRITE_ONLY:
+            pytest.skip("it cannot read values, and two changes of one second look alike to it")
+        store.plant(store.key(1), "somebody-elses-value")
+        seen = version_of(sink.read(store.key(1)))  # type: ignore[arg-type]  # it was read
+        store.plant(store.key(1), "somebody-elses-later-value")
+        with pytest.raises(SinkRefused):
+            put(sink, store.key(1), 1, seen)
+        assert store.value(store.key(1)) == "somebody-elses-later-value"
+        put(sink, store.key(2), 1)
+        store.plant(store.key(2), plain(8))
+        seen = version_of(sink.read(store.key(2)))  # type: ignore[arg-type]  # it was read
+        store.plant(store.key(2), plain(9))
+        with pytest.raises(SinkRefused):
+            put(sink, store.key(2), 2, seen)
+        assert store.value(store.key(2)) == plain(9)
+
     def test_only_what_the_receipt_names_is_deleted(self, store: StoreUnderTest) -> None:
         sink = store.sink()
         put(sink, store.key(1), 1)

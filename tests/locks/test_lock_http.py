@@ -164,7 +164,7 @@ def test_a_lost_answer_is_looked_into(server: LockServer, status: Any) -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("status", [500, "drop"])
-def test_where_no_answer_comes_at_all_nothing_stays_held(
+def test_where_no_answer_comes_at_all_nothing_stays_held_and_what_may_come_late_is_told(
     server: LockServer, status: Any, *, after: bool
 ) -> None:
     method = METHODS[server.dialect][0]
@@ -173,7 +173,8 @@ def test_where_no_answer_comes_at_all_nothing_stays_held(
     with pytest.raises(LockUnavailable) as lost:
         lock.take(ME)
     assert lost.value.exit_code == 1
-    assert "our-id" not in lost.value.message
+    assert lost.value.message.endswith("or come to be, until it is freed, id our-id")
+    assert lost.value.hint.endswith("should it be held: netbird-tokens unlock our-id")
     assert server.held is None
     lock.give_back()
     assert len(server.asked) == 3
@@ -185,7 +186,7 @@ def test_where_nothing_can_be_freed_either_the_id_is_told(server: LockServer) ->
     server.troubles += [Trouble(unlock_method, 503)] * 2
     with pytest.raises(LockUnavailable) as lost:
         made(server).take(ME)
-    assert lost.value.message.endswith("it may be held in our name now, id our-id")
+    assert lost.value.message.endswith("or come to be, until it is freed, id our-id")
     assert lost.value.hint.endswith("netbird-tokens unlock our-id")
 
 

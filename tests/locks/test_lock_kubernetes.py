@@ -6,18 +6,24 @@ On our fake, and on a real server where one is given.
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clusters import NO_REAL, REAL, Site, fake_site, real_site
 from fakes.relay import Trouble
+from staging import wait_for
 
 from reconciler.errors import LockDenied, LockError, LockHeld, LockUnavailable
 from reconciler.http import Limits
+from reconciler.kubernetes import cluster_of
 from reconciler.locks import Hold, Holder, Lock, Surroundings, lock_of
+from reconciler.locks.kubernetes import LeaseLock
 
 ME = Holder("our-id", "apply", "process 1", "me@here", "netbird-tokens 1", "2026-11-24T10:00:05Z")
 OTHER = replace(ME, id="their-id", operation="renew", info="process 2", who="they@there")
@@ -33,9 +39,19 @@ class Desk:
     home: Path
 
     def lock(self, token: str | None = None, **options: object) -> Lock:
+        return lock_of("kubernetes", self.options(token, **options), self.around)
+
+    def options(self, token: str | None = None, **options: object) -> dict[str, object]:
         path = self.site.server.kubeconfig(self.home / "kubeconfig", self.site.relay.url, token)
-        written = {"name": LEASE, "kubeconfig": str(path), **options}
-        return lock_of("kubernetes", written, Surroundings(self.home, {}, allow_http=False))
+        return {"name": LEASE, "kubeconfig": str(path), **options}
+
+    @property
+    def around(self) -> Surroundings:
+        return Surroundings(self.home, {}, allow_http=False)
+
+    @property
+    def renewed(self) -> str | None:
+        return (self.lease or {}).get("spec", {}).get("renewTime")
 
     @property
     def lease(self) -> dict[str, Any] | None:
@@ -213,9 +229,91 @@ def test_where_nothing_can_be_looked_at_either_the_id_is_told(desk: Desk) -> Non
     relay.trouble = trouble  # type: ignore[method-assign]  # a fault that depends on what came before
     with pytest.raises(LockUnavailable) as lost:
         desk.lock().take(ME)
-    assert lost.value.message.endswith("it may be held in our name now, id our-id")
+    assert lost.value.message.endswith("or come to be, until it is freed, id our-id")
     assert lost.value.hint.endswith("netbird-tokens unlock our-id")
     assert desk.holder == "our-id"
+
+
+class Late:
+    """Keeps a request back, so that its sender gives it up, and lets it through when told to."""
+
+    def __init__(self, desk: Desk, method: str) -> None:
+        self.desk, self.method, self.kept = desk, method, list[tuple[Any, ...]]()
+        self.passes_on = desk.site.relay.passed_on
+        desk.site.relay.passed_on = self.passed_on  # type: ignore[method-assign]  # a slow way to the server
+
+    def passed_on(self, method: str, *rest: Any) -> Any:
+        if method != self.method:
+            return self.passes_on(method, *rest)
+        self.kept.append((method, *rest))
+        return 504, [], b"{}"
+
+    def arrive(self) -> list[int]:
+        return [self.passes_on(*each)[0] for each in self.kept]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_request_that_may_arrive_late_is_told_with_the_way_out(desk: Desk, *, is_new: bool) -> None:
+    if not is_new:
+        desk.lock().take(OTHER)
+        desk.change({"holderIdentity": None})
+    late = Late(desk, "POST" if is_new else "PATCH")
+    lock = desk.lock(expires_after="2h")
+    with pytest.raises(LockUnavailable) as lost:
+        lock.take(ME)
+    lock.give_back()
+    assert desk.holder is None
+    assert set(late.arrive()[:1]) <= {200, 201}
+    assert desk.holder == "our-id"  # nobody is there any more to give it back
+    assert re.search(r"or come to be, until 2\d{3}-\d\d-\d\d [\d:]{8} UTC, id our-id$", lost.value.message)
+    assert lost.value.hint.endswith("should it be held: netbird-tokens unlock our-id")
+    desk.site.relay.passed_on = late.passes_on  # type: ignore[method-assign]
+    assert desk.lock().unlock("our-id", OTHER, yes).startswith("freed the lock")
+
+
+def test_a_request_that_another_change_keeps_out_is_not_told(desk: Desk) -> None:
+    desk.lock().take(OTHER)
+    desk.change({"holderIdentity": None})
+    late = Late(desk, "PATCH")
+    passed_on = desk.site.relay.passed_on
+
+    def then_another(method: str, *rest: Any) -> Any:
+        said = passed_on(method, *rest)
+        if method == "PATCH" and len(late.kept) == 4:
+            desk.change({"leaseTransitions": 7})
+        return said
+
+    desk.site.relay.passed_on = then_another  # type: ignore[method-assign]
+    with pytest.raises(LockUnavailable) as lost:
+        desk.lock().take(ME)
+    assert "our-id" not in lost.value.message
+    assert set(late.arrive()) == {409}
+    assert desk.holder is None
+
+
+def test_a_run_that_outlasts_the_lock_renews_it(desk: Desk) -> None:
+    lock = LeaseLock(cluster_of(desk.options(), desk.around), LEASE, timedelta(seconds=2))
+    lock.take(ME)
+    first = desk.renewed
+    wait_for(lambda: desk.renewed != first)
+    assert (desk.holder, (desk.lease or {})["spec"]["acquireTime"]) == ("our-id", first)
+    desk.change({"holderIdentity": "their-id"})
+    seen, asked = desk.renewed, len(desk.site.relay.asked)
+    wait_for(lambda: len(desk.site.relay.asked) > asked)
+    assert (desk.holder, desk.renewed) == ("their-id", seen)
+    with pytest.raises(LockUnavailable, match="not held under the id our-id any more"):
+        lock.give_back()
+
+
+def test_a_lock_that_was_given_back_is_not_renewed(desk: Desk) -> None:
+    before = set(threading.enumerate())
+    lock = LeaseLock(cluster_of(desk.options(), desk.around), LEASE, timedelta(seconds=1))
+    lock.take(ME)
+    (renewal,) = [each for each in set(threading.enumerate()) - before if each.name == "lock"]
+    lock.give_back()
+    renewal.join(30)
+    assert not renewal.is_alive()
+    assert desk.holder is None
 
 
 def test_a_lost_answer_to_giving_back_is_settled(desk: Desk) -> None:

@@ -121,8 +121,9 @@ class Secrets(AwsStore):
         except self.api.exceptions.ResourceNotFoundException:
             self.api.create_secret(Name=self.name(key), SecretString=value)
             return
-        data = {**json.loads(held["SecretString"]), "token": value}
-        self.api.put_secret_value(SecretId=self.name(key), SecretString=json.dumps(data))
+        text = held["SecretString"]
+        said = json.dumps({**json.loads(text), "token": value}) if text.startswith("{") else value
+        self.api.put_secret_value(SecretId=self.name(key), SecretString=said)
 
     def tidy(self) -> None:
         pages = self.api.get_paginator("list_secrets").paginate(

@@ -10,7 +10,7 @@ import pytest
 from sealing import ENV, Branch, Key, Tool, git, needed
 
 from reconciler.core.ports import Sink
-from reconciler.core.receipts import ABSENT, Absent, Damaged, version_of
+from reconciler.core.receipts import ABSENT, Absent, Damaged, Stored, version_of
 from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure, UsageError
 from reconciler.sinks import sink_type
 from reconciler.sinks.sealed import git as plumbing
@@ -128,6 +128,25 @@ def test_a_shallow_checkout_will_do(branch: Branch) -> None:
     put(branch.sink(), KEY, 1)
     put(branch.sink(), KEY, 2)
     assert (branch.value(KEY), branch.shown("news")) == (plain(2), "later")
+
+
+@pytest.mark.parametrize(
+    "what", ["HEAD:secrets/set/1.age", "HEAD:secrets/set", "HEAD:secrets", "HEAD^{tree}"]
+)
+def test_what_a_broken_store_of_objects_lacks_is_unread(branch: Branch, what: str) -> None:
+    put(branch.sink(), KEY, 1)
+    branch.others_write("news", "1")
+    assert isinstance(branch.sink().inventory([KEY]).at(KEY), Stored)
+    oid = git("-C", branch.others, "rev-parse", what).strip()
+    (branch.ours / ".git" / "objects" / oid[:2] / oid[2:]).unlink()
+    before = tip(branch)
+    with pytest.raises(SinkUnread):
+        branch.sink().read(KEY)
+    with pytest.raises(SinkUnread):
+        branch.sink().inventory([KEY])
+    with pytest.raises(SinkRefused):
+        branch.sink().put(KEY, secret(2), receipt(2), ABSENT)
+    assert tip(branch) == before
 
 
 def test_the_top_of_the_repository_is_a_folder_too(branch: Branch) -> None:

@@ -18,6 +18,7 @@ from reconciler.core.tokens import Unread
 from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure, UsageError
 from reconciler.program import Program, shown
 from reconciler.sinks import sink_type
+from reconciler.sinks.receipt_text import receipt_to_json, to_text
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
 
@@ -207,6 +208,54 @@ def test_a_list_without_all_of_its_parts_is_not_read(tmp_path: Path) -> None:
             scripted(tmp_path, answer).inventory([])
 
 
+def text_of_one() -> str:
+    return to_text(receipt_to_json(receipt(1)))
+
+
+def test_what_a_list_leaves_out_is_unread_and_what_it_calls_absent_is_absent(tmp_path: Path) -> None:
+    records = {"set/2": {"state": "absent"}}
+    sink = scripted(tmp_path, {"ok": True, "records": records, "registrations": {}})
+    found = sink.inventory([KEY, "set/2"])
+    silent = found.at(KEY)
+    assert isinstance(silent, Unread)
+    assert silent.why.startswith(f"exec {tmp_path}/program: its list leaves out {KEY}, and does not say")
+    assert "mend the program after netbird-tokens.sink/v1" in silent.why
+    assert isinstance(found.at("set/2"), Absent)
+
+
+@pytest.mark.parametrize(
+    ("ref", "record", "said"),
+    [
+        ("set/1 ", {"state": "present", "version": "1", "meta": "ours", "value": "x"}, "which is no key"),
+        (f"../{plain(4)}", {"state": "unread", "why": "locked"}, "which is no key"),
+        ("theirs", {"state": "present", "version": "1", "meta": None, "value": "x"}, "was not asked for"),
+        ("gone", {"state": "absent"}, "was not asked for"),
+        (KEY, {"state": "absent", "value": "x"}, "neither absent nor present"),
+        (KEY, {"state": "absent", "meta": "{}"}, "neither absent nor present"),
+        (KEY, {"state": "present", "version": 1, "meta": None, "value": "x"}, "no `version` that is a text"),
+    ],
+)
+def test_a_ref_that_is_another_than_was_meant_makes_the_list_unread(
+    tmp_path: Path, ref: str, record: dict[str, object], said: str
+) -> None:
+    sink = scripted(tmp_path, {"ok": True, "records": {ref: record}, "registrations": {}})
+    with pytest.raises(SinkUnread, match=said) as unread:
+        sink.inventory([KEY])
+    assert unread.value.message.startswith(f"exec {tmp_path}/program: ")
+    assert plain(4) not in unread.value.message
+    assert "mend the program after netbird-tokens.sink/v1" in unread.value.hint
+
+
+def test_a_ref_that_is_listed_twice_is_not_read(tmp_path: Path) -> None:
+    record = json.dumps({"state": "present", "version": "1", "meta": text_of_one(), "value": plain(1)})
+    program = tmp_path / "program"
+    twice = f'{{"ok": true, "registrations": {{}}, "records": {{"{KEY}": {record}, "{KEY}": {record}}}}}'
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{twice}\nEND\n")
+    program.chmod(0o755)
+    with pytest.raises(SinkUnread, match=r"list failed: .*it is not JSON, or says one thing twice"):
+        sink_of(tmp_path, "./program").inventory([KEY])
+
+
 def test_a_record_that_the_program_could_not_read_is_unread(tmp_path: Path) -> None:
     why = {"state": "unread", "why": f"locked {plain(4)}"}
     found = scripted(tmp_path, {"ok": True, "records": {KEY: why}, "registrations": {}})
@@ -214,11 +263,8 @@ def test_a_record_that_the_program_could_not_read_is_unread(tmp_path: Path) -> N
 
 
 def test_a_value_that_nobody_can_read_is_known_by_what_it_is_bound_to(tmp_path: Path) -> None:
-    from reconciler.sinks.receipt_text import receipt_to_json, to_text  # noqa: PLC0415 - for this test alone
-
-    text = to_text(receipt_to_json(receipt(1)))
     for bound, kind in ((True, "Stored"), (False, "Damaged")):
-        record = {"state": "present", "version": "3", "meta": text, "bound": bound}
+        record = {"state": "present", "version": "3", "meta": text_of_one(), "bound": bound}
         held = scripted(tmp_path, {"ok": True, **record}).read(KEY)
         assert type(held).__name__ == kind
 

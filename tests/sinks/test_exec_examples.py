@@ -124,6 +124,13 @@ def test_other_people_s_items_are_seen_and_left_alone(keeper: Keeper) -> None:
     assert keeper.consumed() == plain(2)
 
 
+def test_a_list_says_of_every_ref_what_is_there(keeper: Keeper) -> None:
+    put(keeper.sink(), KEY, 1)
+    found = keeper.sink().inventory([KEY, "platform/other"])
+    assert isinstance(found.at(KEY), Stored)
+    assert isinstance(found.at("platform/other"), Absent)
+
+
 def test_two_items_of_one_name_are_nobody_s(keeper: Keeper) -> None:
     sink = keeper.sink()
     put(sink, KEY, 1)

@@ -46,17 +46,17 @@ class ExecStore:
         answer = self._talk.look("list", {"refs": sorted(keys)})
         records, registrations = answer.get("records"), answer.get("registrations")
         if not isinstance(records, dict) or not isinstance(registrations, dict):
-            raise self._talk.unread("its list has no `records`, or no `registrations`")
+            raise self._talk.unlike("its list has no `records`, or no `registrations`")
         if not all(isinstance(text, str) for text in registrations.values()):
-            raise self._talk.unread("it lists a registration that is no text")
-        found = {ref: self._listed(record) for ref, record in records.items()}
-        return Scan(
-            {ref: record for ref, record in found.items() if self._is_ours(ref, record, keys)},
-            {SetName(name): text for name, text in registrations.items()},
-        )
+            raise self._talk.unlike("it lists a registration that is no text")
+        found: dict[str, Record | Unread] = {key: self._silent_about(key) for key in keys}
+        for ref, record in records.items():
+            found[ref] = self._listed(ref, record)
+            self._check_listed(ref, found[ref], keys)
+        return Scan(found, {SetName(name): text for name, text in registrations.items()})
 
     def fetch(self, key: str) -> Record:
-        return self._record(self._talk.look("stat", {"ref": key}))
+        return self._record(key, self._talk.look("stat", {"ref": key}))
 
     def probe(self, key: str) -> None:
         """Whatever becomes of these questions, nothing was written."""
@@ -82,47 +82,56 @@ class ExecStore:
     def _power(self) -> Power:
         said = self._talk.look("capabilities").get("capabilities")
         if not isinstance(said, dict):
-            raise self._talk.unread("it does not say what it can do")
+            raise self._talk.unlike("it does not say what it can do")
         if said.get("atomic") is not True:
             return Power.WRITE_ONLY
         return Power.CONDITIONAL if said.get("cas") is True else Power.UNCONDITIONAL
 
-    def _is_ours(self, ref: str, record: Record | Unread, keys: Collection[str]) -> bool:
-        if ref in keys:
-            return True
-        ours = isinstance(record, Unread) or record.found.receipt is not None
-        return ours and self._keys.accepts(ref)
+    def _silent_about(self, key: str) -> Unread:
+        """Nobody has looked there, as far as we know: that is not said by saying nothing."""
+        error = self._talk.unlike(f"its list leaves out {key}, and does not say that it is absent")
+        return Unread(f"{error.message}; {error.hint}")
 
-    def _listed(self, record: object) -> Record | Unread:
+    def _check_listed(self, ref: str, record: Record | Unread, keys: Collection[str]) -> None:
+        """A ref that is another one than was meant hides what is there. Raises SinkUnread."""
+        if ref in keys:
+            return
+        if not self._keys.accepts(ref):
+            raise self._talk.unlike(f"it lists {_said(ref)}, which is no key: {self._keys.advice}")
+        if isinstance(record, Record) and record.found.receipt is None:
+            why = "which was not asked for and has no `meta`"
+            raise self._talk.unlike(f"it lists {_said(ref)}, {why}")
+
+    def _listed(self, ref: str, record: object) -> Record | Unread:
         match record:
             case {"state": "unread", "why": str(why)}:
                 return Unread(shown(why))
             case dict():
-                return self._record(record)
+                return self._record(ref, record)
             case _:
-                raise self._talk.unread("it lists what is no record")
+                raise self._talk.unlike(f"what it lists as {_said(ref)} is no record")
 
-    def _record(self, said: Answer) -> Record:
+    def _record(self, ref: str, said: Answer) -> Record:
         match said:
-            case {"state": "absent"}:
+            case {"state": "absent"} if said.get("meta") is None and said.get("value") is None:
                 return NOTHING
             case {"state": "present"}:
-                return self._present(said)
+                return self._present(ref, said)
             case _:
-                raise self._talk.unread("a record of it is neither absent nor present")
+                raise self._talk.unlike(f"its record of {_said(ref)} is neither absent nor present")
 
-    def _present(self, said: Answer) -> Record:
+    def _present(self, ref: str, said: Answer) -> Record:
         meta, value, bound = said.get("meta"), said.get("value"), said.get("bound")
-        version = said.get("version")
+        version, its = said.get("version"), f"its record of {_said(ref)} has"
         if not isinstance(version, str) or not version:
-            raise self._talk.unread("a record of it has no `version` that is a text")
+            raise self._talk.unlike(f"{its} no `version` that is a text")
         if not (meta is None or isinstance(meta, str)):
-            raise self._talk.unread("a record of it has a `meta` that is no text")
+            raise self._talk.unlike(f"{its} a `meta` that is no text")
         if isinstance(value, str):
             return Record(Found(meta, Secret(value)), version)
         if value is None and isinstance(bound, bool):
             return Record(Found(meta, bound=bound), version)
-        raise self._talk.unread("a record of it has neither a `value` nor `bound`")
+        raise self._talk.unlike(f"{its} neither a `value` nor `bound`")
 
 
 def key_rule(options: Options) -> KeyRule:
@@ -148,6 +157,11 @@ def store(options: Options, around: Surroundings) -> Identity:
     first, *rest = cast("list[str]", options["command"])
     resolved = str((around.base / first).resolve()) if "/" in first else first
     return (resolved, *rest, repr(options.get("params")))
+
+
+def _said(ref: str) -> str:
+    """Of a program: whatever it calls a ref."""
+    return repr(shown(ref)[:200])
 
 
 def _expected(stamp: str) -> dict[str, str]:

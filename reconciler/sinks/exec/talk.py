@@ -90,6 +90,11 @@ class Talk:
     def unread(self, why: str) -> SinkUnread:
         return SinkUnread(f"{self.name}: {why}", hint="`netbird-tokens doctor` asks it again")
 
+    def unlike(self, why: str) -> SinkUnread:
+        """The error for an answer that does not follow the protocol: who reads it only guesses."""
+        hint = f"mend the program after {PROTOCOL}; `netbird-tokens doctor` asks it again"
+        return SinkUnread(f"{self.name}: {why}", hint=hint)
+
     def _failed(self, op: str, failure: Failure) -> SinkError:
         text = f"{self.name}: {op} failed: {failure.why}"
         if failure.status in _CHANGED:
@@ -114,13 +119,16 @@ class Talk:
 
 
 def _understood(ended: Ended, secret: str) -> Answer | Failure:
-    answer = _object(ended.out)
+    try:
+        answer, fault = _object(ended.out), ""
+    except Garbled as garbled:
+        answer, fault = _NOTHING, f": {garbled}"
     error = answer.get("error")
     said = error if isinstance(error, dict) else {}
     if ended.status == 0:
         if answer.get("ok") is True:
             return answer
-        return Failure("it ended well, and its answer does not say so")
+        return Failure(f"it ended well, and its answer does not say so{fault}")
     code = _CODES.get(ended.status or 0)
     if code is None or said.get("code") != code or answer.get("ok") is not False:
         return Failure(
@@ -133,9 +141,11 @@ def _understood(ended: Ended, secret: str) -> Answer | Failure:
 
 
 def _object(out: bytes) -> Answer:
-    """The one object of an answer; none if it is not exactly that."""
+    """The one object of an answer. Raises Garbled."""
     try:
         found = from_text(out.decode())
-    except (Garbled, UnicodeDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    except UnicodeDecodeError:
+        raise Garbled("it is no text") from None
+    if isinstance(found, dict):
+        return found
+    raise Garbled("it is not an object")

@@ -105,14 +105,8 @@ class Git:
 
     def entries(self, tip: str, path: str) -> dict[str, str]:
         """The objects of all files at and below a path of a commit, by name."""
-        listed = self._run(["ls-tree", "-r", "-z", "--full-tree", tip, "--", path])
-        found = {}
-        for entry in filter(None, listed.decode(errors="surrogateescape").split("\0")):
-            about, _, name = entry.partition("\t")
-            _, kind, oid = about.split()
-            if kind == "blob":
-                found[name] = oid
-        return found
+        listed = self._listed(tip, path, "-r")
+        return {name: oid for name, (kind, oid) in listed.items() if kind == "blob"}
 
     def contents(self, oids: Sequence[str]) -> list[bytes]:
         """What these objects hold, by one command."""
@@ -128,13 +122,17 @@ class Git:
         return found
 
     def content(self, tip: str, path: str) -> bytes | None:
-        """What one file of a commit holds; None if the commit has nothing there."""
-        head, _, rest = self._batch([f"{tip}:{path}"]).partition(b"\n")
-        if head == f"{tip}:{path} missing".encode(errors="surrogateescape"):
+        """What one file of a commit holds; None if the commit has nothing there.
+
+        The trees say what is there. An object that they name and that is not in our store proves nothing.
+        """
+        listed = self._listed(tip, path)
+        if not listed:
             return None
-        if b" blob " not in head:
+        kind, oid = listed.get(path, ("", ""))
+        if kind != "blob":
             raise GitFailed(f"{path} is a folder on {self}", hint="choose another key")
-        return rest[: int(head.rpartition(b" ")[2])]
+        return self.contents([oid])[0]
 
     def commit(self, tip: str, path: str, content: bytes | None, message: str) -> str:
         """A commit on top of this one, in which one file is another, or gone; nothing points to it."""
@@ -178,6 +176,17 @@ class Git:
             if flag in {" ", "+", "*", "="} and ended.status == 0:
                 return Pushed.DONE, ""
         return Pushed.UNKNOWN, _why(ended)
+
+    def _listed(self, tip: str, path: str, *more: str) -> dict[str, tuple[str, str]]:
+        """Kind and object of each entry, by its whole name; a tree that is not here is a GitFailed."""
+        words = ["ls-tree", *more, "-z", "--full-tree", tip, "--", path]
+        listed = self._run(words).decode(errors="surrogateescape")
+        found = {}
+        for entry in filter(None, listed.split("\0")):
+            about, _, name = entry.partition("\t")
+            _, kind, oid = about.split()
+            found[name] = (kind, oid)
+        return found
 
     def _batch(self, objects: Sequence[str]) -> bytes:
         if not objects:
