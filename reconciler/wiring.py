@@ -37,8 +37,8 @@ CLOUD: Final = "https://api.netbird.io"
 _CREDENTIALS: Final = ("NB_PAT", "NETBIRD_API_TOKEN")
 _URLS: Final = ("NB_MANAGEMENT_URL", "NETBIRD_API_URL")
 _SKEW: Final = timedelta(minutes=1)
-_CONFIG: Final = ".netbird-tokens.yaml"
-_TOKEN_FILES: Final = ("tokens.yaml", "tokens.yml", "tokens")
+CONFIG: Final = ".netbird-tokens.yaml"
+TOKEN_FILES: Final = ("tokens.yaml", "tokens.yml", "tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Parts:
         """The token files: as given, else `tokens.yaml` or `tokens/` in the working directory."""
         if self.where.files:
             return self.where.files
-        found = [self.folder / name for name in _TOKEN_FILES if (self.folder / name).exists()]
+        found = [self.folder / name for name in TOKEN_FILES if (self.folder / name).exists()]
         if not found:
             raise UsageError(
                 "there is no tokens.yaml and no folder tokens here",
@@ -100,7 +100,7 @@ class Parts:
             beside = self.files[0].parent
         except UsageError:
             beside = self.folder
-        return beside / _CONFIG if (beside / _CONFIG).exists() else None
+        return beside / CONFIG if (beside / CONFIG).exists() else None
 
     @cached_property
     def config(self) -> Config:

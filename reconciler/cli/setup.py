@@ -1,4 +1,4 @@
-"""init, validate, import, doctor, unlock, demo."""
+"""init, validate, scan, import, doctor, unlock, demo."""
 
 from __future__ import annotations
 
@@ -20,16 +20,33 @@ def init(folder: Path) -> int:
     return write(options.desk(), folder)
 
 
-@click.command(cls=Command, example="netbird-tokens validate -f tokens.yaml")
+@click.command(cls=Command, example="netbird-tokens validate tokens.yaml")
+@click.argument("paths", metavar="[FILE]...", nargs=-1, type=options.File(exists=True))
 @options.files
 @options.config
 @options.only_reports
-def validate(**values: Any) -> int:
-    """Check the files offline: schema, meaning, pasted secrets."""
-    from reconciler.commands import setup  # noqa: PLC0415 - `--help` stays light
+def validate(paths: tuple[Path, ...], **values: Any) -> int:
+    """Check the files offline: schema, meaning, pasted secrets.
+
+    Each FILE, also a config, stands for the whole set that it is of.
+    """
+    from reconciler.commands import validate as command  # noqa: PLC0415 - `--help` stays light
 
     parts, output = options.parts_of(values), options.output_of(values)
-    return setup.validate(parts, options.desk(), output)
+    sets = command.sets_of(paths, parts.where, parts.env) if paths else [parts]
+    return command.validate(sets, options.desk(), output)
+
+
+@click.command(cls=Command, example="netbird-tokens scan tokens.yaml")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=options.File())
+def scan(paths: tuple[Path, ...]) -> int:
+    """Look for real NetBird tokens in files of any kind; offline.
+
+    Says where one stands, never what it is.
+    """
+    from reconciler.commands.scan import scan as look  # noqa: PLC0415 - `--help` stays light
+
+    return look(options.desk(), paths)
 
 
 @click.command(
@@ -81,4 +98,4 @@ def demo(fast: bool) -> int:  # noqa: FBT001 - a flag
     return play(options.desk(), fast=fast)
 
 
-COMMANDS: Final = (init, validate, import_, doctor, unlock, demo)
+COMMANDS: Final = (init, validate, scan, import_, doctor, unlock, demo)

@@ -1,4 +1,4 @@
-"""validate, doctor: is everything there that an apply needs?"""
+"""doctor: is everything there that an apply needs?"""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from typing import Final
 
 from reconciler.commands.desk import Desk
 from reconciler.commands.notify import notifier
-from reconciler.commands.output import Output
-from reconciler.commands.record import Record
-from reconciler.commands.reporting import Look, viewed
 from reconciler.commands.settings import settings
 from reconciler.core.people import Directory
 from reconciler.core.receipts import SetName
@@ -28,25 +25,6 @@ _POWERFUL: Final = ("admin", "owner")
 _LATE: Final = "NB253"
 _NAMED: Final = 6
 """So many places of a kind are named."""
-
-
-def validate(parts: Parts, desk: Desk, output: Output) -> ExitCode:
-    """Check the files without any network. Raises InputError with every problem."""
-    record = Record("validate", desk, output)
-
-    def work() -> Look:
-        loaded = parts.loaded
-        record.set = loaded.token_set.name
-        record.warnings = tuple(loaded.warnings)
-        for problem in told(loaded.warnings):
-            desk.note(problem)
-        found = loaded.token_set
-        files = ", ".join(str(path) for path in parts.files)
-        absent = f", {len(found.tombstones)} absent" if found.tombstones else ""
-        said = f"{files}: valid; set {found.name}, {len(found.specs)} tokens{absent}\n"
-        return Look({"text": lambda _: said}, ExitCode.OK)
-
-    return viewed(record, work)
 
 
 @dataclass(frozen=True, slots=True)

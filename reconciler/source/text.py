@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
-from reconciler.core.secret import holds_token
+from reconciler.core.secret import holds_token, tokens_in
 from reconciler.core.spec import Location
 from reconciler.source.problems import START, Problem, Severity, Span
 
@@ -31,6 +31,10 @@ _CALLED: Final = {
 }
 _LINE_END: Final = re.compile("\r\n|[\n\r]")
 _SECRET: Final = re.compile(r"nbp_\w+|AGE-SECRET-KEY-[\w-]+")
+
+
+_PASTED: Final = "a real NetBird token stands in the file"
+_REVOKE: Final = "revoke it now, then remove it here; secrets belong into sinks"
 
 
 class Placed(Protocol):
@@ -113,13 +117,33 @@ def pasted_tokens(source: Source) -> list[Problem]:
         source.problem(
             "NB120",
             Span(number, found.start() + 1, len(found[0])),
-            "a real NetBird token stands in the file",
-            "revoke it now, then remove it here; secrets belong into sinks",
+            _PASTED,
+            _REVOKE,
         )
         for number, line in enumerate(_LINE_END.split(source.text), start=1)
         for found in _SECRET.finditer(line)
         if holds_token(found[0])
     ]
+
+
+def scanned(path: Path) -> list[Problem]:
+    """Every real token in a file of any kind, by its place; or that the file could not be read."""
+    try:
+        _must_be_regular(path, path.stat())
+        with open(path, "rb", opener=without_waiting) as file:
+            data = file.read().replace(b"\0", b"")  # so that UTF-16 is read, too
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return [_no_file(path, f"cannot read the file: {why}", "check the path").problem]
+    except Unreadable as unreadable:
+        return [unreadable.problem]
+    found = tokens_in(data.decode("latin-1"))  # a character for each byte
+    return [Problem("NB120", _location(path, data[:start]), _PASTED, _REVOKE) for start in found]
+
+
+def _location(path: Path, before: bytes) -> Location:
+    line = before.rpartition(b"\n")[2].decode(errors="replace")
+    return Location(str(path), before.count(b"\n") + 1, len(line) + 1)
 
 
 def _bytes(path: Path) -> bytes:
@@ -160,7 +184,7 @@ def read_steady(path: Path, file: BinaryIO) -> bytes:
 
 def _must_be_regular(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise _no_file(path, "this is no regular file", "give the path of a YAML file")
+        raise _no_file(path, "this is no regular file", "give the path of a file")
 
 
 def without_waiting(path: str, flags: int) -> int:

@@ -282,9 +282,11 @@ def hooks() -> list[dict[str, Any]]:
     return found
 
 
-def test_the_hook_runs_a_command_for_the_files_that_have_a_say() -> None:
-    (hook,) = hooks()
-    parses(shlex.split(hook["entry"])[1:])
+def test_the_hooks_run_commands_for_the_files_that_have_a_say() -> None:
+    valid, scan = hooks()
+    for hook in (valid, scan):
+        assert hook["entry"].endswith(" --")  # a file may be called like a flag
+        parses([*shlex.split(hook["entry"])[1:-1], "file"])
     for path in (
         "tokens.yaml",
         "tokens.yml",
@@ -292,47 +294,56 @@ def test_the_hook_runs_a_command_for_the_files_that_have_a_say() -> None:
         "tokens/a.yaml",
         ".netbird-tokens.yaml",
     ):
-        assert re.search(hook["files"], path), path
+        assert re.search(valid["files"], path), path
     for path in ("other.yaml", "my-tokens.yaml", "tokens/deep/a.yaml", "tokens.yaml.txt"):
-        assert not re.search(hook["files"], path), path
+        assert not re.search(valid["files"], path), path
+    assert not {"files", "types", "types_or", "exclude"} & set(scan)  # all of them
 
 
-def test_the_hook_refuses_a_pasted_token(stage: Stage, tmp_path: Path) -> None:
-    """As pre-commit does it: in an environment of its own made from a clone."""
-    pytest.importorskip("pre_commit", reason="pre-commit is not installed")
-    clone, repository = tmp_path / "clone", tmp_path / "repository"
-    subprocess.run(["git", "init", "-q", str(clone)], check=True)
+def clone_of_this(folder: Path) -> None:
+    """What is checked out here, as the one commit of a repository."""
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True,
                            text=True, check=False).stdout.splitlines()  # fmt: skip
     if not names:
         pytest.skip("this is no checkout, so there is nothing to clone")
     for name in names:
         if (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone / name)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
     who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
-    subprocess.run(["git", "add", "-A"], cwd=clone, check=True)
-    subprocess.run(["git", *who, "commit", "-q", "-m", "x"], cwd=clone, check=True)
-    repository.mkdir()
-    subprocess.run(["git", "init", "-q"], cwd=repository, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    subprocess.run(["git", *who, "commit", "-q", "-m", "x"], cwd=folder, check=True)
+
+
+def test_the_hooks_refuse_a_pasted_token_wherever_it_stands(stage: Stage, tmp_path: Path) -> None:
+    """As pre-commit does it: in an environment of its own made from a clone. No file is in the root."""
+    pytest.importorskip("pre_commit", reason="pre-commit is not installed")
+    clone, repository = tmp_path / "clone", tmp_path / "repository"
+    clone_of_this(clone)
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
     secret = stage.emulator.issue(stage.bot, "pasted", days=1)
     head = "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: a\ntokens: [{name: a}]\n"
-    for text, code in ((head, 0), (f"{head}# {secret}\n", 1)):
-        (repository / "tokens.yaml").write_text(text, "utf-8")
-        subprocess.run(["git", "add", "tokens.yaml"], cwd=repository, check=True)
-        argv = [
-            sys.executable,
-            "-m",
-            "pre_commit",
-            "try-repo",
-            str(clone),
-            "netbird-tokens-validate",
-            "--all-files",
-        ]
+    good = {"infra/tokens.yaml": head, "--help": "hello\n", "notes.md": "a\nb\n"}
+    bad = {
+        "infra/tokens.yaml": f"{head}# {secret}\n", "notes.md": f"a\nb: {secret}\n",
+        "more/tokens/one.yaml": head, "more/tokens/two.yaml": head.replace("name: a}", "nmae: b}"),
+    }  # fmt: skip
+    for files, code in ((good, 0), (bad, 1)):
+        for name, text in files.items():
+            (repository / name).parent.mkdir(parents=True, exist_ok=True)
+            (repository / name).write_text(text, "utf-8")
+        subprocess.run(["git", "add", "-A"], cwd=repository, check=True)
+        argv = [sys.executable, "-m", "pre_commit", "try-repo", str(clone), "--all-files"]
         done = subprocess.run(argv, cwd=repository, capture_output=True, text=True, check=False,
                               env={**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "home")})  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
-        assert secret not in done.stdout
+        assert secret not in done.stdout + done.stderr
+    scanned, validated = done.stdout.split("- hook id: netbird-tokens-validate")
+    assert "infra/tokens.yaml:5:3  error NB120" in validated
+    assert "more/tokens/two.yaml:4" in validated
+    assert "infra/tokens.yaml:5:3  error NB120" in scanned
+    assert "notes.md:2:4  error NB120" in scanned
 
 
 # Kubernetes
