@@ -233,10 +233,12 @@ def _stop(found: Plan) -> None:
 
 
 def remark(parts: Parts, desk: Desk, world: World, whose: Whose = everybody) -> Calls:
-    """Say what a plan does not: a clock that is off, and hooks that an earlier run has left to call."""
+    """Say what a plan does not: a clock that is off, what is odd in a sink, hooks that are left to call."""
     skew = None if world.is_past else parts.skew(world.now)
     if skew is not None:
         desk.note(f"this machine's clock is {ago(skew)} off the server's; the server's counts")
+    for odd in world.remarks:
+        desk.note(odd)
     calls = left_for(parts.config.hooks, world, whose)
     if calls.earlier:
         desk.note(f"stored, but no deploy hook has succeeded for it yet: {named(calls.earlier)}")

@@ -127,10 +127,15 @@ Lookup = Stored | Damaged | Absent | Unread
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All that one sink holds, from one bulk read. A key that is not listed is absent."""
+    """All that one sink holds, from one bulk read. A key that is not listed is absent.
+
+    Attributes:
+        remarks: What people should know of it, as whole sentences; no plan follows from them.
+    """
 
     entries: Mapping[str, Stored | Damaged | Unread] = field(default_factory=dict)
     registrations: Mapping[SetName, Registration] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def at(self, key: str) -> Lookup:
         return self.entries.get(key, Absent())

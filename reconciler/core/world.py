@@ -69,6 +69,12 @@ class World:
     requests: Requests = field(default_factory=Requests)
     is_past: bool = False
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people should know of the sinks; keys are plain ASCII, so nothing needs escaping."""
+        looked = {name: s for name, s in self.sinks.items() if isinstance(s, Inventory)}
+        return tuple(f"sink {name}: {text}" for name, s in looked.items() for text in s.remarks)
+
     def at(self, place: Place) -> Lookup:
         sink = self.sinks[place.sink]
         return sink if isinstance(sink, Unread) else sink.at(place.key)

@@ -66,10 +66,11 @@ NOTHING: Final = Record()
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """All records of one store, and its registrations as they are written, by set."""
+    """All records of one store, its registrations as they are written, by set, and remarks for people."""
 
     records: Mapping[str, Record | Unread]
     registrations: Mapping[SetName, str]
+    remarks: tuple[str, ...] = ()
 
 
 class Store(Protocol):
@@ -132,7 +133,7 @@ class RecordSink:
             lookup = record if isinstance(record, Unread) else _judged(record)
             if not isinstance(lookup, Absent):
                 entries[key] = lookup
-        return Inventory(entries, dict(_registrations(scan)))
+        return Inventory(entries, dict(_registrations(scan)), scan.remarks)
 
     def read(self, key: str) -> Lookup:
         return _judged(self.store.fetch(key))

@@ -206,6 +206,10 @@ DEFECTS = (
            "a number of others in a shared file is another one afterwards", FILES),
     Defect("core/keys.py", 'return f"{self.folder}/{one}{self.ending}" if self.folder else one', "return one",
            "two sinks write two secrets to one file", ("tests/sinks/test_sink_types.py",)),
+    Defect("sinks/sealed/store.py", "                    others.append(key)\n", "                    pass\n",
+           "nobody says that who was removed still reads the tokens", SEALED),
+    Defect("sinks/sealed/store.py", "readers_of(self.cipher, text) if fresh is None else", "",
+           "an amended receipt says that an old file is for the new readers", SEALED),
     # Vault
     Defect("sinks/vault/store.py", "self._remove(key, [*doomed, version])", "self._remove(key, [version])",
            "an old version with a secret outlives the receipt that leads to it", VAULT),

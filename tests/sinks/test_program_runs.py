@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from boxes import SOMEBODY
 from sealing import PATH, Branch, Key, Tool, git, needed, quick
 from staging import SECRET, Stage, command
 from test_exec_contract import COMMANDS, Kept
@@ -60,6 +61,23 @@ def store(request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.Monk
             public = branch.tool.key.public
             said = f"type: age, path: secrets, recipients: [{public}], git: {{push: true}}"
             return Store(said, branch.value)
+
+
+def test_a_plan_says_that_a_file_is_for_others_than_the_config_names(
+    stage: Stage, consumer: Key
+) -> None:
+    stage.config(f"sinks: {{files: {{type: age, path: x, recipients: [{consumer.public}]}}}}\n")
+    stage.tokens_file("{name: terraform, sinks: [files]}")
+    assert stage.run("apply", "--yes").code == 0
+    assert "other readers" not in stage.run("plan").err
+    stage.config(f"sinks: {{files: {{type: age, path: x, recipients: [{SOMEBODY}]}}}}\n")
+    told = f"sink files: until its renewal, what is at {KEY} is for other readers than the config names"
+    for argv in (["plan"], ["drift"], ["apply", "--yes"]):
+        ran = stage.run(*argv)
+        assert ran.code == 0, ran
+        assert told in " ".join(ran.err.split())
+    assert stage.run("rotate", "terraform", "--reason", "reader left", "--yes").code == 0
+    assert "other readers" not in stage.run("plan").err
 
 
 def test_from_the_first_plan_to_the_last_removal(stage: Stage, store: Store) -> None:

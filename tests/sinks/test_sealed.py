@@ -7,8 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from boxes import SOMEBODY
 from sealing import ENV, Folder, Key, Tool, needed, ran
 
+from reconciler.core.ports import Sink
 from reconciler.core.receipts import ABSENT, Damaged, Stored, version_of
 from reconciler.core.tokens import Unread
 from reconciler.errors import SinkRefused, SinkUnread, UsageError
@@ -126,7 +128,59 @@ def test_strict_refuses_a_folder_that_everybody_looks_into(store: Folder) -> Non
             sink_type(store.tool.type).build(options, around).preflight(key)
 
 
-def built(store: Folder, **options: object) -> object:
+def test_a_file_for_others_than_the_config_names_is_told_until_it_is_renewed(
+    store: Folder,
+) -> None:
+    put(store.sink(), KEY, 1)
+    assert store.sink().inventory([KEY]).remarks == ()
+    for recipients in ([SOMEBODY], [SOMEBODY, store.tool.key.public]):  # one went; one came
+        changed = built(store, recipients=recipients)
+        (told,) = changed.inventory([]).remarks
+        assert KEY in told
+        assert "other readers than the config names" in told
+    held = changed.read(KEY)
+    changed.amend(KEY, receipt(1, protect=True), version_of(held))  # type: ignore[arg-type]  # it was read
+    assert changed.inventory([]).remarks == (told,)
+    assert store.sink().inventory([]).remarks == ()
+    put(changed, KEY, 2)
+    assert changed.inventory([]).remarks == ()
+    assert isinstance(store.sink().read(KEY), Stored)
+    assert len(store.sink().inventory([]).remarks) == 1
+
+
+def test_many_files_for_others_are_one_remark(store: Folder) -> None:
+    for number in range(6):
+        put(store.sink(), f"set/{number}", number)
+    (told,) = built(store, recipients=[SOMEBODY]).inventory([]).remarks
+    assert "set/0, set/1, set/2, set/3, set/4 and 1 more" in told
+
+
+def test_one_set_of_age_keys_may_be_written_in_two_ways(tmp_path: Path, consumer: Key) -> None:
+    store = Folder(tmp_path, Tool("age", consumer))
+    put(built(store, recipients=[SOMEBODY, consumer.public]), KEY, 1)
+    keys = tmp_path / "keys.txt"
+    keys.write_text(f"# ours\n{SOMEBODY}\n\n{consumer.public}\n")
+    assert built(store, recipients=[], recipients_files=["keys.txt"]).inventory([]).remarks == ()
+    keys.write_text(f"{SOMEBODY}\n")
+    assert built(store, recipients=[], recipients_files=["keys.txt"]).inventory([]).remarks
+    keys.unlink()
+    assert built(store, recipients=[], recipients_files=["keys.txt"]).inventory([]).remarks == ()
+
+
+def test_what_the_rules_of_sops_name_is_not_judged(sops: Folder) -> None:
+    put(sops.sink(), KEY, 1)
+    assert built(sops, recipients=[]).inventory([]).remarks == ()
+
+
+def test_a_program_that_leaves_a_recipient_out_is_no_sops(sops: Folder) -> None:
+    words = "--config /dev/null --encrypt --mac-only-encrypted --input-type json --output-type yaml"
+    more = "--filename-override x.yaml /dev/stdin"
+    other = program(sops, f"exec sops {words} --age {SOMEBODY} {more}")
+    with pytest.raises(SinkRefused, match="did not encrypt for all `recipients`"):
+        built(sops, program=str(other)).preflight(KEY)
+
+
+def built(store: Folder, **options: object) -> Sink:
     around = Surroundings(store.home, {**ENV, "MINE": "1"}, allow_http=False)
     return sink_type(store.tool.type).build(
         {"path": "secrets", **store.tool.options, **options}, around

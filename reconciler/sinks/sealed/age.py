@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from reconciler.errors import SinkRefused
 from reconciler.program import Program, seen_by_child
 from reconciler.sinks import Options, SinkType
 from reconciler.sinks.sealed.build import key_rule_of, sealed_sink, store_of
+from reconciler.sinks.sealed.cipher import readers_of
 from reconciler.sinks.sealed.store import output
 from reconciler.surroundings import Surroundings
 
@@ -28,13 +30,29 @@ _ARMOR: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """Files that `age`, or `rage`, makes."""
+    """Files that `age`, or `rage`, makes. None tells whom it is for, so its record has a digest of them."""
 
     program: Program
+    recipients: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     @property
     def suffix(self) -> str:
         return SUFFIX
+
+    @property
+    def readers(self) -> str:
+        try:
+            lines = [line for file in self.files for line in file.read_text("utf-8").splitlines()]
+        except (OSError, ValueError):
+            return ""  # age will say it when it is to encrypt
+        keys = {line.strip() for line in (*self.recipients, *lines)}
+        known = sorted(key for key in keys if key and not key.startswith("#"))
+        return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
+
+    def is_for(self, readers: str, text: str) -> bool:
+        noted = readers_of(self, text)
+        return not (noted and readers) or noted == readers
 
     def encrypt(self, plain: str, path: Path) -> str:
         text = output(self.program, plain, plain)
@@ -63,13 +81,16 @@ def key_rule(options: Options) -> KeyRule:
 
 def build(options: Options, around: Surroundings) -> Sink:
     """The sink; the recipients' public keys are all that it knows of keys."""
+    recipients = tuple(cast("list[str]", options.get("recipients", [])))
+    names = cast("list[str]", options.get("recipients_files", []))
+    files = tuple(around.base.resolve() / Path(name).expanduser() for name in names)
     words = [str(options["program"]), "--encrypt", "--armor"]
-    for recipient in cast("list[str]", options.get("recipients", [])):
+    for recipient in recipients:
         words += ["--recipient", recipient]
-    for name in cast("list[str]", options.get("recipients_files", [])):
-        words += ["--recipients-file", str(around.base.resolve() / Path(name).expanduser())]
-    env = seen_by_child(around, options)
-    return sealed_sink(Age(Program(tuple(words), env, around.base)), options, around)
+    for file in files:
+        words += ["--recipients-file", str(file)]
+    program = Program(tuple(words), seen_by_child(around, options), around.base)
+    return sealed_sink(Age(program, recipients, files), options, around)
 
 
 TYPE = SinkType(keys=key_rule, build=build, store=store_of)

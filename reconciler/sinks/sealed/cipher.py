@@ -22,6 +22,15 @@ class Cipher(Protocol):
         """How the names of such files end."""
         ...
 
+    @property
+    def readers(self) -> str:
+        """A word for those whom it encrypts for, to be noted; empty where a file itself says it."""
+        ...
+
+    def is_for(self, readers: str, text: str) -> bool:
+        """Whether a file is for those whom it would be for now, as far as can be told."""
+        ...
+
     def encrypt(self, plain: str, path: Path) -> str:
         """A whole new file that holds this token, for this place. Raises SinkRefused."""
         ...
@@ -44,14 +53,21 @@ def found_in(cipher: Cipher, text: str) -> Found:
     record = cipher.record(text)
     if record is None:
         return Found(bound=False)
-    digest, _, receipt = record.partition(" ")
+    head, _, receipt = record.partition(" ")
+    digest = head.partition(".")[0]
     sealed = cipher.sealed(text)
     return Found(receipt, bound=bool(sealed) and digest == _digest(receipt, sealed))
 
 
-def with_receipt(cipher: Cipher, text: str, receipt: str) -> str:
+def readers_of(cipher: Cipher, text: str) -> str:
+    """The readers that are noted in a file; empty where none are."""
+    return (cipher.record(text) or "").partition(" ")[0].partition(".")[2]
+
+
+def with_receipt(cipher: Cipher, text: str, receipt: str, readers: str) -> str:
     """The file, vouching for the value that it holds. Raises Garbled."""
-    return cipher.with_record(text, f"{_digest(receipt, cipher.sealed(text))} {receipt}")
+    noted = f".{readers}" if readers else ""
+    return cipher.with_record(text, f"{_digest(receipt, cipher.sealed(text))}{noted} {receipt}")
 
 
 def _digest(receipt: str, sealed: str) -> str:

@@ -34,6 +34,7 @@ SUFFIX: Final = ".sops.yaml"
 RECORD: Final = "netbird-tokens_unencrypted"
 _ENCRYPTED: Final = re.compile(r"ENC\[AES256_GCM,data:[^\s\[\]]+\]")
 _LINE: Final = re.compile(rf"^{RECORD}:.*\n(?:[ \t].*\n)*", re.MULTILINE)
+_OTHER_KEYS: Final = ("pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "key_groups")
 _NONE_YET: Final = "none"
 _LOADER: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -44,14 +45,27 @@ class Sops:
 
     Attributes:
         field: The name of the token in a file.
+        recipients: Who is to read it; empty where the rules of a .sops.yaml say that.
     """
 
     program: Program
     field: str
+    recipients: tuple[str, ...] = ()
 
     @property
     def suffix(self) -> str:
         return SUFFIX
+
+    @property
+    def readers(self) -> str:
+        return ""
+
+    def is_for(self, readers: str, text: str) -> bool:  # noqa: ARG002 - its files say it themselves
+        about = _fields(text).get("sops")
+        if not self.recipients or not isinstance(about, Mapping):
+            return True
+        more = any(about.get(kind) for kind in _OTHER_KEYS)
+        return not more and _recipients(about) == {_bare(each) for each in self.recipients}
 
     def encrypt(self, plain: str, path: Path) -> str:
         data = json.dumps({RECORD: _NONE_YET, self.field: plain})
@@ -70,6 +84,11 @@ class Sops:
             )
         if about.get("mac_only_encrypted") != "true":
             raise SinkRefused("this sops is too old", hint="use version 3.9 or newer")
+        if not _recipients(about).issuperset(map(_bare, self.recipients)):
+            raise SinkRefused(
+                "sops did not encrypt for all `recipients` of the config",
+                hint="is it another program?",
+            )
         return text
 
     def sealed(self, text: str) -> str:
@@ -123,7 +142,19 @@ def build(options: Options, around: Surroundings) -> Sink:
         words += ["--age", ",".join(recipients)]
     env = seen_by_child(around, options)
     program = Program(tuple(words), env, around.base)
-    return sealed_sink(Sops(program, field), options, around)
+    return sealed_sink(Sops(program, field, tuple(recipients)), options, around)
+
+
+def _recipients(about: Mapping[str, object]) -> set[str]:
+    """The public keys of `age` that a file is for."""
+    held = about.get("age")
+    entries = held if isinstance(held, list) else []
+    return {_bare(str(each.get("recipient"))) for each in entries if isinstance(each, Mapping)}
+
+
+def _bare(recipient: str) -> str:
+    """Without the comment that stands behind a key of SSH."""
+    return " ".join(recipient.split()[:2])
 
 
 @lru_cache(maxsize=8)  # one look asks twice

@@ -17,9 +17,10 @@ from reconciler.program import NotStarted, Program
 from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.receipt_text import Garbled, from_text, receipt_from_json
 from reconciler.sinks.records import NOTHING, Changed, Record, Scan
-from reconciler.sinks.sealed.cipher import Cipher, found_in, with_receipt
+from reconciler.sinks.sealed.cipher import Cipher, found_in, readers_of, with_receipt
 from reconciler.sinks.sealed.files import Change, Content, Files
 
+_SHOWN: Final = 5
 _SAMPLE: Final = f"nbp_{'0' * 36}"
 """No token; what a program does to it, it will do to one."""
 
@@ -43,6 +44,7 @@ class SealedStore:
     def scan(self, keys: Collection[str]) -> Scan:
         records: dict[str, Record | Unread] = {}
         registrations: dict[SetName, str] = {}
+        readers, others = self.cipher.readers, list[str]()
         for file, content in self.files.all((self.cipher.suffix, self._ending)).items():
             if file.endswith(self._ending):
                 registrations |= self._registration(file, content)
@@ -52,7 +54,11 @@ class SealedStore:
             ours = isinstance(record, Unread) or record.found.receipt is not None
             if key in keys or (ours and self.keys.accepts(key)):
                 records[key] = record
-        return Scan(records, registrations)
+                if not isinstance(content, Unread) and not self.cipher.is_for(
+                    readers, _text(content)
+                ):
+                    others.append(key)
+        return Scan(records, registrations, _remarks(others))
 
     def fetch(self, key: str) -> Record:
         return self._record(self.files.read(self._file(key)))
@@ -69,7 +75,9 @@ class SealedStore:
         def change(content: Content) -> Content:
             self._check(key, content, stamp)
             text = _text(content) if fresh is None else fresh
-            return with_receipt(self.cipher, text, receipt).encode(errors="surrogateescape")
+            readers = readers_of(self.cipher, text) if fresh is None else self.cipher.readers
+            changed = with_receipt(self.cipher, text, receipt, readers)
+            return changed.encode(errors="surrogateescape")
 
         self._write(file, change, receipt)
 
@@ -141,6 +149,18 @@ def output(program: Program, given: str, secret: str, *words: str) -> str:
             hint="mend the recipients in the config, then look with `netbird-tokens doctor`",
         )
     return ended.out.decode(errors="replace")
+
+
+def _remarks(others: list[str]) -> tuple[str, ...]:
+    """A word about keys whose files are for other readers."""
+    if not others:
+        return ()
+    shown = ", ".join(sorted(others)[:_SHOWN])
+    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    return (
+        f"until its renewal, what is at {shown}{more} is for other readers than the config names;"
+        " `netbird-tokens rotate NAME` makes a new one now",
+    )
 
 
 def _token_of(receipt: str) -> str:
