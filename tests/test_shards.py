@@ -272,6 +272,18 @@ def test_reports_that_would_count_twice_are_refused(many: Stage) -> None:
     assert many.run("report", "merge", first, "other.json").code == 3
 
 
+def test_a_report_that_another_plan_has_left_hides_no_part(many: Stage) -> None:
+    """Same set, account and parts: the run before. Its part 1 would stand for one that has died now."""
+    stale, *_ = parted(many)
+    Path(stale).rename("stale.json")
+    write(many, 2)
+    _, *others = parted(many)
+    ran = many.run("report", "merge", "stale.json", *others)
+    assert (ran.code, ran.out) == (3, "")
+    assert "part 1/3 is of the plan sha256:" in ran.err
+    assert many.run("report", "merge", *others).code == 1  # the missing part
+
+
 def test_reports_of_different_runs_are_not_made_one(many: Stage) -> None:
     saved(many)
     many.run("apply", "plan.json", "--report", "json=one.json")

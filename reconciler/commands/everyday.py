@@ -190,7 +190,7 @@ def _act(parts: Parts, desk: Desk, output: Output, asked: Asked, choice: Choice)
         record.trail = trail(parts, choice.command)
         warn(parts, record)
         if choice.saved and choice.shard:
-            record.part = {"shard": str(choice.shard), "working": []}
+            record.part = {"shard": str(choice.shard), "working": [], "plan": ""}
             record.part = part_of(choice.saved.plan, choice.shard)
         lock = no_lock() if choice.shard else parts.lock(choice.command, desk.note)
         with lock as let_go, parts.writer() as api:

@@ -66,7 +66,7 @@ def shards(desk: Desk, path: Path, count: int, *, as_json: bool) -> ExitCode:
 def part_of(plan: Plan, shard: Shard) -> Part:
     """What the report of a part says of it."""
     working = [str(Shard(index, shard.count)) for index in sorted(_work(plan, shard.count))]
-    return {"shard": str(shard), "working": working}
+    return {"shard": str(shard), "working": working, "plan": plan.get("digest", "")}
 
 
 def ours(kept: Saved | None, shard: Shard | None) -> Whose:

@@ -68,10 +68,12 @@ class Part(TypedDict):
     Attributes:
         shard: As in `2/4`.
         working: The parts that have anything to do; empty where the plan could not be read.
+        plan: The digest of the saved plan, as it was sealed; empty where it could not be read.
     """
 
     shard: str
     working: list[str]
+    plan: str
 
 
 class Report(TypedDict):

@@ -28,6 +28,10 @@ _WORST: Final = (
 """What comes first is what the whole has ended with (DESIGN §7)."""
 
 
+_DIGEST: Final = 19
+"""So much of a digest tells two of them apart."""
+
+
 class Mismatch(ValueError):
     """Reports of different runs. Says how they differ."""
 
@@ -36,8 +40,8 @@ def merged(reports: Sequence[Report]) -> Report:
     """One report of all results; whatever any part could not see or do, the whole did not.
 
     Raises:
-        Mismatch: They are of different commands, sets, accounts or versions of the format; or not of
-            one part each.
+        Mismatch: They are of different commands, sets, accounts, saved plans or versions of the format;
+            or not of one part each.
     """
     first = reports[0]
     for other in reports[1:]:
@@ -74,6 +78,7 @@ def _missing(parts: Sequence[Part | None]) -> list[str]:
     known = [part["shard"] for part in parts if part]
     if len(known) < len(parts) > 1:
         raise Mismatch("one is of a whole run, not of a part (`apply PLAN --shard I/N`)")
+    _one_plan([part for part in parts if part])
     for shard in known:
         if known.count(shard) > 1:
             raise Mismatch(f"part {shard} is here twice; leave out the report of its earlier run")
@@ -81,6 +86,17 @@ def _missing(parts: Sequence[Part | None]) -> list[str]:
             raise Mismatch(f"part {known[0]} here and part {shard} there")
     working = dict.fromkeys(each for part in parts if part for each in part["working"])
     return [shard for shard in working if shard not in known]
+
+
+def _one_plan(parts: Sequence[Part]) -> None:
+    """Raises Mismatch: a report that an earlier run left would stand for a part that has not run."""
+    plans = {part["plan"]: part["shard"] for part in parts if part["plan"]}
+    if len(plans) > 1:
+        (one, here), (other, there), *_ = plans.items()
+        raise Mismatch(
+            f"part {here} is of the plan {one[:_DIGEST]}… and part {there} of {other[:_DIGEST]}…; "
+            "leave out the reports of earlier runs"
+        )
 
 
 def _unknown(missing: Sequence[str]) -> Stopped | None:
