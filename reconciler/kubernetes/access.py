@@ -93,6 +93,11 @@ def _of_user(user: Entry) -> SignIn:
         return token_file(file)
     chain, key = user.content("client-certificate"), user.content("client-key")
     credential = Credential() if token is None else bearer(token)
+    if (chain is None) != (key is None):
+        raise UsageError(
+            f"{user.what} in the kubeconfig has a client certificate or its key, and not the other",
+            hint="without both we would be somebody else there; does `kubectl` work with this file?",
+        )
     if chain is not None and key is not None:
         credential = Credential(credential.auth, Certificate(chain, Secret(key)))
     return fixed(credential)

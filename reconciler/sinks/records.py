@@ -206,4 +206,7 @@ def _registrations(scan: Scan) -> dict[SetName, Registration]:
             found[set_name] = registration_from_text(text)
         except Garbled as error:
             raise SinkUnread(str(error), hint="mend it by hand") from None
+        if found[set_name].set != set_name:
+            why = f"the registration of {set_name} is one of {found[set_name].set}"
+            raise SinkUnread(why, hint="remove the copy by hand")
     return found

@@ -13,14 +13,15 @@ from staging import wait_for
 from test_exec_contract import COMMANDS, Kept
 
 from reconciler.core.ports import Power, Sink
-from reconciler.core.receipts import ABSENT, Absent, Stored
-from reconciler.core.tokens import Unread
+from reconciler.core.receipts import ABSENT, Absent, Registration, SetName, Stored
+from reconciler.core.tokens import Unread, UserId
 from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure, UsageError
 from reconciler.program import Program, shown
 from reconciler.sinks import sink_type
-from reconciler.sinks.receipt_text import receipt_to_json, to_text
+from reconciler.sinks.receipt_text import receipt_to_json, registration_to_json, to_text
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
+from reconciler.testing.store import START
 
 KEY = "set/1"
 
@@ -254,6 +255,18 @@ def test_a_ref_that_is_listed_twice_is_not_read(tmp_path: Path) -> None:
     program.chmod(0o755)
     with pytest.raises(SinkUnread, match=r"list failed: .*it is not JSON, or says one thing twice"):
         sink_of(tmp_path, "./program").inventory([KEY])
+
+
+def test_a_registration_that_is_a_copy_of_another_set_s_is_not_read(tmp_path: Path) -> None:
+    """Since when a set may write here decides what is an orphan."""
+    known = Registration(SetName("one"), "https://netbird.example", UserId("us"), START)
+    listed = {"one": to_text(registration_to_json(known))}
+    sink = scripted(tmp_path, {"ok": True, "records": {}, "registrations": listed})
+    assert sink.inventory([]).registrations == {"one": known}
+    listed["two"] = listed["one"]
+    sink = scripted(tmp_path, {"ok": True, "records": {}, "registrations": listed})
+    with pytest.raises(SinkUnread, match="the registration of two is one of one"):
+        sink.inventory([])
 
 
 def test_a_record_that_the_program_could_not_read_is_unread(tmp_path: Path) -> None:

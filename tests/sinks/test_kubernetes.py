@@ -324,6 +324,8 @@ def test_a_removal_that_fails_is_no_removal(fake: Site, method: str) -> None:
         (404, b'{"kind": "Status", "reason": "NotFound", "details": {"name": "other"}}'),
         (200, b"<html>please sign in</html>"),
         (200, b'{"kind": "Secret", "metadata": {}}'),
+        (200, b'{"kind": "Secret", "metadata": {"name": "other", "uid": "u", "resourceVersion": "1"}}'),
+        (200, b'{"kind": "Secret", "data": 1, "metadata": {"name": "a", "uid": "", "resourceVersion": ""}}'),
         (200, b'{"kind": "SecretList", "metadata": {}, "items": [7]}'),
         (200, b'{"kind": "SecretList", "items": []}'),
         (410, b'{"kind": "Status", "reason": "Expired"}'),

@@ -313,6 +313,8 @@ def test_several_kubeconfigs_are_one(gate: Gate) -> None:
         ({"user": {"token": ROOT, "as": "admin"}}, "`as`, which netbird-tokens does not do"),
         ({"user": {"username": "me", "password": "pw"}}, "which Kubernetes gave up"),
         ({"user": {"auth-provider": {"name": "gcp"}}}, "which Kubernetes gave up"),
+        ({"user": {"token": ROOT, "client-certificate-data": "QQ=="}}, "and not the other"),
+        ({"user": {"client-key-data": "QQ=="}}, "and not the other"),
         ({"user": {"token": 7}}, "`token` of the user 'u' in the kubeconfig is no text"),
         ({"user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1alpha1"}}}, "speaks"),
         ({"user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1"}}}, "names no command"),

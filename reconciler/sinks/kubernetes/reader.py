@@ -110,6 +110,8 @@ class SecretReader:
                 held = None
         if held is None and not is_missing(answer, name):
             raise self._strange(answer)
+        if held is not None and held.name != name:
+            raise self._strange(answer)
         return held
 
     def _all(self, wanted: Collection[str]) -> dict[str, Held | Unread]:
@@ -168,6 +170,9 @@ def _held(found: object) -> Held | None:
     name, uid, version = (about.get(key) for key in ("name", "uid", "resourceVersion"))
     if not (isinstance(name, str) and isinstance(uid, str) and isinstance(version, str)):
         return None
+    maps = (about.get("labels"), about.get("annotations"), fields.get("data"))
+    if not all(each is None or isinstance(each, dict) for each in maps):
+        return None  # what cannot be understood may hold anything
     return Held(
         name=name,
         uid=uid,
