@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -126,8 +126,12 @@ class Parts:
     @cached_property
     def keys(self) -> dict[SinkName, KeyRule]:
         """How keys look in each sink."""
-        types = self._sink_types
-        return {name: types[name].keys(s.options) for name, s in self.config.sinks.items()}
+        types, base = self._sink_types, self.config.base
+        rules = {name: types[name].keys(s.options) for name, s in self.config.sinks.items()}
+        return {
+            name: replace(rule, folder=str((base / rule.folder).resolve())) if rule.folder else rule
+            for name, rule in rules.items()
+        }
 
     @cached_property
     def sinks(self) -> dict[SinkName, Sink]:

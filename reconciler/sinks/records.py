@@ -43,6 +43,8 @@ from reconciler.sinks.receipt_text import (
     to_text,
 )
 
+_SHOWN: Final = 5
+
 
 class Changed(SinkRefused):
     """A conditional write did not find what it expected: nothing was written."""
@@ -190,6 +192,12 @@ class RecordSink:
 
     def _place(self, key: str) -> str:
         return f"{self.store.name}:{key}"
+
+
+def listed(keys: Collection[str]) -> str:
+    """Keys within a sentence; of many, the first and how many more."""
+    shown = ", ".join(sorted(keys)[:_SHOWN])
+    return f"{shown} and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else shown
 
 
 def _judged(record: Record) -> Stored | Damaged | Absent:

@@ -257,6 +257,7 @@ ENV = "{type: file, path: secrets/app.env, format: dotenv}"
         (RAW, "x/y.age", AGE, "x/y", 'NB202 "again:x/y" is already the place of "one"'),
         (RAW, "x", AGE, "x/y", 'NB213 "again:x/y" lies below "local:x", the place of "one"'),
         (RAW, "app.env", ENV, "Y", 'NB213 "again:Y" lies below "local:app.env", the place of "one"'),
+        ("{type: file, path: HERE/secrets}", "x", AGE, "x/y", 'NB213 "again:x/y" lies below "local:x"'),
         (RAW, "y", AGE, "y", ""),
         (RAW, "app", ENV, "APP", ""),
         (AGE, "app", ENV, "APP", ""),
@@ -265,6 +266,7 @@ ENV = "{type: file, path: secrets/app.env, format: dotenv}"
 def test_two_sinks_may_share_a_folder_but_no_file(
     stage: Stage, one: str, key: str, two: str, other: str, told: str
 ) -> None:
+    one = one.replace("HERE", str(stage.folder))
     stage.config(f"sinks:\n  local: {one}\n  again: {two}\n")
     first, second = f"{{sink: local, key: {key}}}", f"{{sink: again, key: {other}}}"
     stage.tokens_file(f"{{name: one, sinks: [{first}]}}", f"{{name: two, sinks: [{second}]}}")

@@ -240,6 +240,18 @@ def test_versions_that_end_by_themselves_are_destroyed_before(desk: Desk) -> Non
     assert held[3].destroyed
 
 
+def test_a_secret_that_the_server_will_delete_is_told(desk: Desk) -> None:
+    put(desk.sink(), "lasting", 1)
+    desk.kv.configure(delete_version_after="3600s")
+    put(desk.sink(), KEY, 2)
+    desk.write({"token": "not ours"}, key="other")
+    desk.with_policy({**POLICY, "secret/config": {"deny"}})
+    (told,) = desk.sink().inventory([KEY, "other"]).remarks
+    assert f"the server will delete what is at {KEY} by itself" in told
+    assert "`delete_version_after`" in told
+    assert isinstance(desk.sink().read(KEY), Stored)
+
+
 def test_what_was_deleted_below_a_secret_cannot_be_brought_back(desk: Desk) -> None:
     sink = desk.sink(old_versions="delete")
     put(sink, KEY, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from os.path import normpath
 
 from reconciler.core.keys import FILE_KEYS, VARIABLE_KEYS, KeyRule
 from reconciler.core.ports import Sink
@@ -18,7 +17,7 @@ from reconciler.surroundings import Surroundings
 
 def key_rule(options: Options) -> KeyRule:
     """Paths below a folder for `raw`; names of variables, in one file, for the shared formats."""
-    place = normpath(str(options["path"]))
+    place = str(options["path"])
     if options["format"] == "raw":
         return replace(FILE_KEYS, folder=place)
     return replace(VARIABLE_KEYS, folder=place, nests=True)

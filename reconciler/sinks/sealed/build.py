@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from os.path import normpath
 from pathlib import Path
 from typing import cast
 
@@ -27,7 +26,7 @@ def key_rule_of(suffix: str, options: Options) -> KeyRule:
     pattern = rf"(?!.*{re.escape(suffix)}/){FILE_KEYS.pattern}"
     if "git" in options:
         return replace(FILE_KEYS, pattern=pattern, nests=False)
-    return replace(FILE_KEYS, pattern=pattern, folder=normpath(str(options["path"])), ending=suffix)
+    return replace(FILE_KEYS, pattern=pattern, folder=str(options["path"]), ending=suffix)
 
 
 def sealed_sink(cipher: Cipher, options: Options, around: Surroundings) -> Sink:

@@ -16,11 +16,10 @@ from reconciler.errors import SinkRefused, SinkUnread
 from reconciler.program import NotStarted, Program
 from reconciler.sinks.conditions import nothing_written, plain
 from reconciler.sinks.receipt_text import Garbled, from_text, receipt_from_json
-from reconciler.sinks.records import NOTHING, Changed, Record, Scan
+from reconciler.sinks.records import NOTHING, Changed, Record, Scan, listed
 from reconciler.sinks.sealed.cipher import Cipher, found_in, readers_of, with_receipt
 from reconciler.sinks.sealed.files import Change, Content, Files
 
-_SHOWN: Final = 5
 _SAMPLE: Final = f"nbp_{'0' * 36}"
 """No token; what a program does to it, it will do to one."""
 
@@ -155,10 +154,8 @@ def _remarks(others: list[str]) -> tuple[str, ...]:
     """A word about keys whose files are for other readers."""
     if not others:
         return ()
-    shown = ", ".join(sorted(others)[:_SHOWN])
-    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
     return (
-        f"until its renewal, what is at {shown}{more} is for other readers than the config names;"
+        f"until its renewal, what is at {listed(others)} is for other readers than the config names;"
         " `netbird-tokens rotate NAME` makes a new one now",
     )
 

@@ -22,7 +22,7 @@ from reconciler.core.tokens import Unread
 from reconciler.errors import SinkUnread
 from reconciler.http import Answer, Json
 from reconciler.sinks.receipt_text import Found
-from reconciler.sinks.records import Record, Scan
+from reconciler.sinks.records import Record, Scan, listed
 from reconciler.sinks.rest import CONNECTIONS, Denied
 from reconciler.sinks.vault.mount import Mount
 
@@ -64,10 +64,12 @@ class Kept:
     Attributes:
         version: The number of the newest version, deleted or not; 0 if there never was one.
         data: Its data map; None where there is nothing, or nothing any more.
+        ends: When the server will delete what is there by itself, as it writes it; empty: never.
     """
 
     version: int = 0
     data: Mapping[str, object] | None = None
+    ends: str = ""
 
 
 class KvReader:
@@ -82,16 +84,21 @@ class KvReader:
         self.mount.prove()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             names = self._names(pool)
-            found = dict(zip(names, pool.map(self._record, names), strict=True))
+            kept = dict(zip(names, pool.map(self._kept, names), strict=True))
             sets = self._list(f"{REGISTRATIONS}/")
             texts = dict(zip(sets, pool.map(self._registration, sets), strict=True))
         wanted = set(keys)
-        records = {
-            key: record
-            for key, record in found.items()
-            if key in wanted or isinstance(record, Unread) or record.found.receipt is not None
+        ours = {
+            key for key, each in kept.items() if isinstance(each, Unread) or self._is_ours(each)
         }
-        return Scan(records, {SetName(n): text for n, text in texts.items() if text is not None})
+        records = {
+            key: each if isinstance(each, Unread) else self._as_record(each)
+            for key, each in kept.items()
+            if key in wanted or key in ours
+        }
+        ending = [key for key in ours if isinstance(each := kept[key], Kept) and each.ends]
+        registrations = {SetName(n): text for n, text in texts.items() if text is not None}
+        return Scan(records, registrations, _remarks(ending))
 
     def record(self, key: str) -> Record:
         return self._as_record(self.at(key))
@@ -104,9 +111,11 @@ class KvReader:
         match answer:
             case Answer(
                 status=HTTPStatus.OK,
-                content=Json({"data": {"data": dict(data), "metadata": {"version": int(number)}}}),
+                content=Json(
+                    {"data": {"data": dict(data), "metadata": {"version": int(number), **about}}}
+                ),
             ):
-                return Kept(number, data)
+                return Kept(number, data, str(about.get("deletion_time") or ""))
             case Answer(
                 content=Json({"data": {"data": None, "metadata": {"version": int(number)}}})
             ):
@@ -151,9 +160,9 @@ class KvReader:
             case _:
                 raise self.mount.strange(answer)
 
-    def _record(self, key: str) -> Record | Unread:
+    def _kept(self, key: str) -> Kept | Unread:
         try:
-            return self._as_record(self.at(key))
+            return self.at(key)
         except Denied as error:
             return Unread(error.message)
 
@@ -166,8 +175,19 @@ class KvReader:
             raise SinkUnread(f"{where} is no registration", hint="move or mend it by hand")
         return _text((data or {}).get(TEXT))
 
+    def _is_ours(self, kept: Kept) -> bool:
+        return self.shelf.found(kept.data).receipt is not None
+
     def _as_record(self, kept: Kept) -> Record:
         return Record(self.shelf.found(kept.data), str(kept.version))
+
+
+def _remarks(ending: list[str]) -> tuple[str, ...]:
+    """A word about keys whose secrets end before their tokens may."""
+    if not ending:
+        return ()
+    way_out = "turn `delete_version_after` off, then `netbird-tokens rotate NAME`"
+    return (f"the server will delete what is at {listed(ending)} by itself: {way_out}",)
 
 
 def _undestroyed(versions: Mapping[str, object]) -> Iterator[int]:
