@@ -152,7 +152,11 @@ CASES: dict[Reason, tuple[World, str]] = {
 }
 
 
-@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.code)
+PLANNED = [reason for reason in Reason if reason is not Reason.DEPLOYED]
+"""The other one is for the audit log: deploy hooks have succeeded, which no plan foresees."""
+
+
+@pytest.mark.parametrize("reason", PLANNED, ids=lambda reason: reason.code)
 def test_every_reason_is_reached(reason: Reason) -> None:
     of, action = CASES[reason]
     found = [c for c in make_plan(of).changes if c.why.reason is reason]
