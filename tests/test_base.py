@@ -12,6 +12,8 @@ import pytest
 from staging import Stage
 from test_documents import check
 
+from reconciler.reports.escape import markdown
+
 OTHER_SET = "apiVersion: netbird-tokens/v1\nkind: TokenSet\nname: other\ntokens: [{name: a}]\n"
 
 
@@ -123,20 +125,62 @@ def test_a_commit_without_the_file_makes_everything_new(repository: Stage) -> No
     git("add", "README")
     git("commit", "-q", "-m", "nothing yet")
     document = planned(repository, ref="empty")
-    assert document["base"]["found"] is False
     assert all(change["caused"] for change in document["changes"])
-    assert "all of it is new" in repository.run("plan", "--base", "empty").out
+    lacks(repository, "absent", "it has nothing at tokens.yaml", ref="empty")
 
 
-@pytest.mark.parametrize("text", ["tokens: [", OTHER_SET], ids=["broken", "other set"])
-def test_a_commit_whose_file_cannot_be_compared_is_told(repository: Stage, text: str) -> None:
+def lacks(stage: Stage, code: str, said: str, ref: str = "main") -> None:
+    """Every format says why there is nothing to compare with; none that all is new because of an error."""
+    ran = stage.run("plan", "--base", ref, "--format", "json")
+    check(json.loads(ran.out), "plan.v1")
+    base = json.loads(ran.out)["base"]
+    assert (base["found"], base["lack"]) == (False, {"code": code, "text": said})
+    told = " ".join(stage.run("plan", "--base", ref).out.split())
+    assert f"): {said}, so all counts as caused by it" in told
+    assert f"{markdown(said)}, so all" in stage.run("plan", "--base", ref, "--format", "markdown").out
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("tokens: [", "invalid", "its token files are not valid"),
+        (OTHER_SET, "other-set", "its set is named 'other'"),
+    ],
+)
+def test_a_commit_whose_file_cannot_be_compared_is_told(
+    repository: Stage, text: str, code: str, said: str
+) -> None:
     good = Path("tokens.yaml").read_text("utf-8")
     Path("tokens.yaml").write_text(text, "utf-8")
     commit("broken")
     Path("tokens.yaml").write_text(good, "utf-8")
-    ran = repository.run("plan", "--base", "main", "--format", "json")
-    assert "main" in ran.err
-    assert json.loads(ran.out)["base"]["found"] is False
+    lacks(repository, code, said)
+
+
+def test_a_file_that_was_moved_beside_its_old_place_is_still_compared(repository: Stage) -> None:
+    Path("tokens").mkdir()
+    Path("tokens.yaml").rename("tokens/all.yaml")
+    assert caused(planned(repository)) == set()
+    assert planned(repository)["base"]["found"] is True
+    Path("tokens/all.yaml").rename("ours.yaml")
+    assert caused(planned(repository, "-f", "ours.yaml")) == set()
+    Path("deep").mkdir()
+    Path("ours.yaml").rename("deep/tokens.yaml")
+    ran = repository.run("plan", "--base", "main", "-f", "deep/tokens.yaml")
+    assert "it has nothing at deep/tokens.yaml" in " ".join(ran.out.split())
+
+
+def test_another_set_beside_a_new_one_is_not_taken_for_it(repository: Stage) -> None:
+    Path("new.yaml").write_text(OTHER_SET, "utf-8")
+    document = json.loads(repository.run("plan", "--base", "main", "-f", "new.yaml", "--format", "json").out)
+    assert document["base"]["lack"] == {"code": "absent", "text": "it has nothing at new.yaml"}
+
+
+def test_what_git_was_told_to_show_in_a_files_stead_is_not_looked_at(repository: Stage) -> None:
+    old = git("rev-parse", "main:tokens.yaml")
+    repository.tokens_file("name: a", "{name: b, expires_in: 30}", "name: new")
+    git("replace", old, git("hash-object", "-w", "tokens.yaml"))
+    assert caused(planned(repository)) == {("create", "new")}
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "--output=x", "", "main:tokens.yaml", "@{-9}"])
@@ -237,4 +281,5 @@ def test_with_a_snapshot_it_needs_no_credential(
     monkeypatch.delenv("NB_PAT")
     past = planned(repository, "--live", "snapshot.json")
     assert past.pop("snapshot") is True
+    del past["planned_at"]
     assert past == live

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def plans(stage: Stage, *argv: str) -> dict[str, Any]:
     ran = stage.run("plan", "--format", "json", *argv)
     assert ran.code == 0, ran.err
     document: dict[str, Any] = json.loads(ran.out)
-    del document["as_of"], document["valid_until"]  # the server's clock ticks
+    for moment in ("as_of", "valid_until", "planned_at"):
+        document.pop(moment, None)  # clocks tick
     return document
 
 
@@ -101,12 +103,36 @@ def test_an_unread_list_is_unread_in_it_too(taken: Stage) -> None:
 def test_it_says_how_old_it_is_and_is_not_applied(taken: Stage) -> None:
     ran = taken.run("plan", "--live", "snapshot.json", "--out", "plan.json")
     assert "from a snapshot of " in ran.out
-    assert "a snapshot of " in ran.err
+    assert "a snapshot that is " in ran.err
     assert "apply plan.json" not in ran.err
     refused = taken.run("apply", "plan.json")
     assert refused.code == 6
     assert "made from a snapshot" in refused.err
     assert "from a snapshot of " in taken.run("show", "plan.json", "--format", "markdown").out
+
+
+def test_its_age_is_in_the_plan_and_in_no_id(stage: Stage) -> None:
+    stage.tokens_file("name: a")
+    stage.run("snapshot", "--out", "snapshot.json")
+    found = json.loads(Path("snapshot.json").read_text("utf-8"))
+    ids = set()
+    for taken, said in (
+        (timedelta(hours=-3), "3 hours old"),
+        (timedelta(seconds=-5), "a moment old"),
+        (timedelta(seconds=5), "a moment old"),  # of two clocks one is always a little off
+        (timedelta(days=2, hours=1), "2 days ahead of this machine's clock: the clocks differ"),
+    ):
+        found["as_of"] = (datetime.now(UTC) + taken).isoformat().replace("+00:00", "Z")
+        Path("snapshot.json").write_text(json.dumps(found), "utf-8")
+        ran = stage.run("plan", "--live", "snapshot.json", "--out", "plan.json")
+        shown = stage.run("show", "plan.json", "--format", "markdown").out
+        assert said in ran.err
+        assert f" UTC, {said}" in " ".join(ran.out.split())
+        assert f" UTC, {said}" in shown.replace("&#8203;", "")
+        document = json.loads(Path("plan.json").read_text("utf-8"))
+        check(document, "plan.v1")
+        ids.add((document["plan_id"], document["change_id"]))
+    assert len(ids) == 1
 
 
 def test_a_change_approved_on_a_snapshot_is_applied_to_the_account(taken: Stage) -> None:

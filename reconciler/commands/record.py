@@ -77,14 +77,20 @@ class Record:
     def document(self, plan: Plan) -> document.Plan:
         """A plan as a document, made once."""
         if self._shown is None or self._shown[0] is not plan:
-            self._shown = plan, json.plan_document(plan)
+            self._shown = plan, self._dated(json.plan_document(plan))
         return self._shown[1]
+
+    def _dated(self, found: PlanDocument) -> PlanDocument:
+        """With the moment from which its snapshot has an age; a look of our own has none."""
+        if not found.get("snapshot"):
+            return found
+        return {**found, "planned_at": document.instant(self.clock())}
 
     def planned(self, plan: Plan, base: Base | None = None) -> PlanDocument:
         """Keep what is to be carried out, or was found; as a document, beside a base if there is one."""
         self.plan = plan
         if base is not None:
-            self._shown = plan, json.plan_beside(plan, base)
+            self._shown = plan, self._dated(json.plan_beside(plan, base))
         self.stream.tell(events.planned(self.document(plan)))
         return self.document(plan)
 

@@ -132,7 +132,7 @@ def _fits(found: object) -> None:
         raise ValueError
     plan = cast("Plan", found)
     states = [facts for change in plan["changes"] for facts in (change["before"], change["after"])]
-    instants = [plan["as_of"], plan["valid_until"]]
+    instants = [plan["as_of"], plan["valid_until"], plan.get("planned_at", plan["as_of"])]
     for facts in filter(None, states):
         instants += [facts["expires_at"], facts["last_used"] or facts["expires_at"]]
     for instant in instants:

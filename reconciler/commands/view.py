@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,18 +11,18 @@ from reconciler.commands.desk import Desk
 from reconciler.commands.progress import waiting
 from reconciler.commands.snapshot import read
 from reconciler.core.aim import aimed
-from reconciler.core.comparison import Base
+from reconciler.core.comparison import Base, Lack, Lacking
 from reconciler.core.planner import make_plan
 from reconciler.core.spec import TokenSet
 from reconciler.core.tokens import Unread
 from reconciler.core.world import World
 from reconciler.errors import InputError
 from reconciler.gather import Beyond
-from reconciler.reports.ages import ago
+from reconciler.reports.ages import aged
 from reconciler.reports.escape import terminal
 from reconciler.source.build import load_set
 from reconciler.source.git import checked_out
-from reconciler.wiring import Parts
+from reconciler.wiring import TOKEN_FILES, Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def view(parts: Parts, desk: Desk, snapshot: Path | None = None, ref: str | None
         UsageError: The snapshot or the commit cannot be read.
         ApiError: The account cannot be looked at.
     """
-    before = _Before.of(ref, parts, desk.note) if ref is not None else None
+    before = _Before.of(ref, parts) if ref is not None else None
     wide = _offline(parts, desk, snapshot) if snapshot else _live(parts, desk, before)
     if before is None and snapshot is None:
         return View(wide)
@@ -50,38 +50,52 @@ def view(parts: Parts, desk: Desk, snapshot: Path | None = None, ref: str | None
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """The files in a commit; no set where there is none that could be planned with."""
+    """The files in a commit: a set that can be planned with, or why there is none."""
 
     ref: str
     commit: str
-    wanted: TokenSet | None
+    wanted: TokenSet | Lacking
 
     @classmethod
-    def of(cls, ref: str, parts: Parts, say: Callable[[str], None]) -> _Before:
-        ours = parts.loaded.token_set.name
-        with checked_out(ref, parts.files) as found:
-            if not found.paths:
-                return cls(ref, found.commit, None)
-            try:
-                wanted = load_set(found.paths, parts.config, parts.keys, parts.now().date())
-            except InputError:
-                say(
-                    f"the token files at {ref} are not valid; everything counts as caused by this change"
-                )
-                return cls(ref, found.commit, None)
-        if wanted.token_set.name == ours:
-            return cls(ref, found.commit, wanted.token_set)
-        say(f"at {ref} the set is named {wanted.token_set.name!r}; that one is not compared")
-        return cls(ref, found.commit, None)
+    def of(cls, ref: str, parts: Parts) -> _Before:
+        beside = [parts.files[0].parent / name for name in TOKEN_FILES]
+        with checked_out(ref, parts.files, beside) as found:
+            wanted = _wanted(found.paths, parts)
+            if found.elsewhere and isinstance(
+                wanted, Lacking
+            ):  # another set, then, and ours is not there
+                wanted = _absent(parts)
+            return cls(ref, found.commit, wanted)
+
+    @property
+    def sets(self) -> TokenSet | None:
+        return self.wanted if isinstance(self.wanted, TokenSet) else None
 
     def planned(self, wide: World) -> Base:
-        plan = make_plan(aimed(wide, self.wanted)) if self.wanted else None
+        wanted = self.wanted
+        plan = wanted if isinstance(wanted, Lacking) else make_plan(aimed(wide, wanted))
         return Base(self.ref, self.commit, plan)
+
+
+def _wanted(paths: tuple[Path, ...], parts: Parts) -> TokenSet | Lacking:
+    if not paths:
+        return _absent(parts)
+    try:
+        found = load_set(paths, parts.config, parts.keys, parts.now().date()).token_set
+    except InputError:
+        return Lacking(Lack.INVALID, "its token files are not valid")
+    if found.name != parts.loaded.token_set.name:
+        return Lacking(Lack.OTHER_SET, f"its set is named {found.name!r}")
+    return found
+
+
+def _absent(parts: Parts) -> Lacking:
+    return Lacking(Lack.ABSENT, f"it has nothing at {', '.join(map(str, parts.files))}")
 
 
 def _live(parts: Parts, desk: Desk, before: _Before | None) -> World:
     with parts.reader() as api, waiting(desk, "reading tokens and sinks"):
-        return parts.look(api, Beyond(before.wanted if before else None))
+        return parts.look(api, Beyond(before.sets if before else None))
 
 
 def _offline(parts: Parts, desk: Desk, path: Path) -> World:
@@ -90,8 +104,8 @@ def _offline(parts: Parts, desk: Desk, path: Path) -> World:
     unseen = Unread("the snapshot does not show it")
     sinks = {name: found.sinks.get(name, unseen) for name in (*parts.config.sinks, *found.sinks)}
     world = replace(found, sinks=sinks)
-    age = parts.now() - world.now
-    desk.note(f"planned from {path}, a snapshot of {ago(age)} ago; apply looks again by itself")
+    age = aged(parts.now() - world.now)
+    desk.note(f"planned from {path}, a snapshot that is {age}; apply looks again by itself")
     for odd in _otherwise(parts, world, past.set):
         desk.note(f"{path} is a snapshot of {odd}")
     return world

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 
 from reconciler.core.changes import Change, Effect
 from reconciler.core.decisions import cause_of, decision
 from reconciler.core.plan import EFFECTS, Plan
 from reconciler.core.subjects import refs_of
+
+
+class Lack(StrEnum):
+    """Why nothing could be planned without the change: of these only the first makes the set a new one."""
+
+    ABSENT = "absent"
+    INVALID = "invalid"
+    OTHER_SET = "other-set"
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """That the base has no set to compare with, and why, in words."""
+
+    lack: Lack
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +35,12 @@ class Base:
     Attributes:
         ref: The commit without the change, as it was written.
         commit: Its full id.
-        plan: What would be done without the change; None: there is no such set, so all of it is new.
+        plan: What would be done without the change; of what it lacks all counts as caused by the change.
     """
 
     ref: str
     commit: str
-    plan: Plan | None
+    plan: Plan | Lacking
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +58,11 @@ class Split:
 
 def split(plan: Plan, base: Base) -> Split:
     """Compare by what is decided, not by its words and dates."""
-    before = base.plan.changes if base.plan else ()
+    earlier = base.plan if isinstance(base.plan, Plan) else None
+    before = earlier.changes if earlier else ()
     known, kept = set(map(_key, before)), set(map(_key, plan.changes))
     caused = frozenset(id(change) for change in plan.changes if _key(change) not in known)
-    effects = base.plan.effects if base.plan else ()
+    effects = earlier.effects if earlier else ()
     return Split(caused, tuple(each for each in effects if _key(each) not in kept))
 
 

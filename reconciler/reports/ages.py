@@ -21,6 +21,13 @@ def ago(age: timedelta) -> str:
     return "a moment"
 
 
+def aged(age: timedelta) -> str:
+    """How old something is by this machine's clock: `3 days old`; or that two clocks differ."""
+    if age < -_MINUTE:
+        return f"{ago(-age)} ahead of this machine's clock: the clocks differ, and its age is not known"
+    return f"{ago(age)} old"
+
+
 def since(age: timedelta) -> str:
     """An age for a table, rounded down: `3d ago`."""
     for unit, word in ((DAY, "d"), (_HOUR, "h")):

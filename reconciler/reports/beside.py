@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class Averted(TypedDict):
@@ -13,13 +13,21 @@ class Averted(TypedDict):
     user: str
 
 
+class Lack(TypedDict):
+    """Why there is no set to compare with: a code of `core.comparison.Lack`, and the same in words."""
+
+    code: str
+    text: str
+
+
 class Base(TypedDict):
-    """The commit without the change; `found` says whether it has such a set at all."""
+    """The commit without the change; `found` says whether it has such a set, `lack` why not."""
 
     ref: str
     commit: str
     found: bool
     averted: list[Averted]
+    lack: NotRequired[Lack]
 
 
 class Blame(TypedDict):

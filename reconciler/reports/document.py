@@ -146,6 +146,7 @@ class Plan(TypedDict):
 
     Attributes:
         snapshot: Whether it was made from a snapshot; apply refuses it.
+        planned_at: When that was, by the clock of that machine; `as_of` is the server's, and the snapshot's.
         shared_names: Names in this part of a plan that tokens of other users have in the rest of it.
     """
 
@@ -166,6 +167,7 @@ class Plan(TypedDict):
     guards: list[Guard]
     changes: list[Change]
     snapshot: NotRequired[bool]
+    planned_at: NotRequired[str]
     shared_names: NotRequired[list[str]]
     base: NotRequired[Base]
 

@@ -12,7 +12,7 @@ from typing import Final
 from reconciler import __version__
 from reconciler.core.blame import Deed, deed_behind
 from reconciler.core.changes import Clean, Revoke
-from reconciler.core.comparison import Base, split
+from reconciler.core.comparison import Base, Lacking, split
 from reconciler.core.drift import DriftClass, drift_of
 from reconciler.core.outcome import Result as Ended
 from reconciler.core.outcome import Status
@@ -20,7 +20,7 @@ from reconciler.core.plan import Plan as Made
 from reconciler.core.subjects import action_of, name_of, user_of
 from reconciler.core.tokens import LiveToken, User
 from reconciler.errors import ExitCode
-from reconciler.reports import escape
+from reconciler.reports import beside, escape
 from reconciler.reports.beside import Averted, Blame
 from reconciler.reports.changes import change_document, facts_of, with_fields
 from reconciler.reports.document import (
@@ -111,14 +111,17 @@ def plan_beside(plan: Made, base: Base) -> Plan:
         {"action": action_of(each), "name": name_of(each), "user": user_of(each)}
         for each in parted.averted
     ]
+    before: beside.Base = {
+        "ref": base.ref,
+        "commit": base.commit,
+        "found": not isinstance(base.plan, Lacking),
+        "averted": averted,
+    }
+    if isinstance(base.plan, Lacking):
+        before["lack"] = {"code": base.plan.lack.value, "text": base.plan.text}
     return {
         **document,
-        "base": {
-            "ref": base.ref,
-            "commit": base.commit,
-            "found": base.plan is not None,
-            "averted": averted,
-        },
+        "base": before,
         "changes": [
             {**change, "caused": caused}
             for change, caused in zip(document["changes"], causes, strict=True)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.core.reasons import Cause
-from reconciler.reports.ages import ago
+from reconciler.reports.ages import aged, ago
 from reconciler.reports.document import Change, Facts, Gap, Old, Plan, moment
 
 SYMBOLS: Final = {
@@ -214,12 +214,14 @@ def unread(found: Plan) -> Iterator[tuple[str, str]]:
 def basis(found: Plan) -> Iterator[str]:
     """What a plan rests on, where that is not a look of its own and the file alone."""
     if found.get("snapshot"):
-        yield f"from a snapshot of {moment(found['as_of']):%Y-%m-%d %H:%M} UTC: to be read, not to be applied"
+        taken = moment(found["as_of"])
+        age = f", {aged(moment(found['planned_at']) - taken)}" if "planned_at" in found else ""
+        yield f"from a snapshot of {taken:%Y-%m-%d %H:%M} UTC{age}: to be read, not to be applied"
     if "base" in found:
         base = found["base"]
         where = f"{base['ref']} ({base['commit'][:_COMMIT]})"
-        known = f"compared with {where}"
-        yield known if base["found"] else f"{known}, which has no such set: all of it is new"
+        lack = f": {base['lack']['text']}, so all counts as caused by it" if "lack" in base else ""
+        yield f"compared with {where}{lack}"
 
 
 def averted(found: Plan) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -31,15 +32,21 @@ class Checkout:
     Attributes:
         commit: Its full id.
         paths: Copies of the files and folders that it has, for as long as the block lasts.
+        elsewhere: Whether it has none of those, and this is what it has in their stead.
     """
 
     commit: str
     paths: tuple[Path, ...]
+    elsewhere: bool = False
 
 
 @contextmanager
-def checked_out(ref: str, paths: Sequence[Path]) -> Iterator[Checkout]:
+def checked_out(
+    ref: str, paths: Sequence[Path], instead: Sequence[Path] = ()
+) -> Iterator[Checkout]:
     """These files and folders as `ref` has them, in a folder of their own.
+
+    Where it has none of them, they may have been moved: then it is the first of `instead` that it has.
 
     Raises:
         UsageError: There is no Git, no work tree, no such commit, or one that was fetched only in part.
@@ -49,9 +56,12 @@ def checked_out(ref: str, paths: Sequence[Path]) -> Iterator[Checkout]:
     with tempfile.TemporaryDirectory(prefix="netbird-tokens-") as name:
         try:
             found = tuple(_copies(commit, _root(here), paths, Path(name)))
+            moved = (
+                () if found else tuple(islice(_copies(commit, _root(here), instead, Path(name)), 1))
+            )
         except _Refused as refused:
             raise UsageError(f"--base: {ref} cannot be read{refused.said}", hint=_WHOLE) from None
-        yield Checkout(commit, found)
+        yield Checkout(commit, found or moved, elsewhere=bool(moved))
 
 
 def _root(here: Path) -> Path:
@@ -140,7 +150,7 @@ class _Refused(Exception):
 def _git(here: Path, *argv: str) -> bytes:
     """What git prints; of the words in `argv` a ref comes after --end-of-options."""
     env = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1"}
     try:
         ended = Program(("git", "--no-pager"), env, here, _TIMEOUT, _LIMIT).run(argv)
     except NotStarted:
