@@ -37,7 +37,7 @@ def nothing_written() -> Iterator[None]:
 
 
 @contextmanager
-def partly_written(what: str = "") -> Iterator[None]:
+def partly_written(what: str) -> Iterator[None]:
     """For what follows the first effect of several: whatever fails there, some of it is done.
 
     Args:
@@ -46,8 +46,7 @@ def partly_written(what: str = "") -> Iterator[None]:
     try:
         yield
     except SinkError as error:
-        text = f"{what}: {error.message}" if what else error.message
-        raise SinkUnsure(text, hint=error.hint) from None
+        raise SinkUnsure(f"{what}: {error.message}", hint=error.hint) from None
 
 
 def check_key(rule: KeyRule, key: str) -> None:

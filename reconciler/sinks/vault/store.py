@@ -130,7 +130,7 @@ class VaultStore:
         if shelf.value in data:
             doomed.append(version)
             version = self._write(key, {**others, shelf.receipt: data.get(shelf.receipt)}, version)
-        with partly_written():
+        with partly_written("the receipt may still be there, and so may older versions"):
             if doomed:
                 self._remove(key, doomed)
             self._write(key, others, version)
