@@ -136,7 +136,7 @@ def lacks(stage: Stage, code: str, said: str, ref: str = "main") -> None:
     base = json.loads(ran.out)["base"]
     assert (base["found"], base["lack"]) == (False, {"code": code, "text": said})
     told = " ".join(stage.run("plan", "--base", ref).out.split())
-    assert f"): {said}, so all counts as caused by it" in told
+    assert f"): {said}, so all counts as caused by this change" in told
     assert f"{markdown(said)}, so all" in stage.run("plan", "--base", ref, "--format", "markdown").out
 
 

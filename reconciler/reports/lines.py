@@ -220,7 +220,11 @@ def basis(found: Plan) -> Iterator[str]:
     if "base" in found:
         base = found["base"]
         where = f"{base['ref']} ({base['commit'][:_COMMIT]})"
-        lack = f": {base['lack']['text']}, so all counts as caused by it" if "lack" in base else ""
+        lack = (
+            f": {base['lack']['text']}, so all counts as caused by this change"
+            if "lack" in base
+            else ""
+        )
         yield f"compared with {where}{lack}"
 
 
