@@ -61,10 +61,8 @@ class _Before:
         beside = [parts.files[0].parent / name for name in TOKEN_FILES]
         with checked_out(ref, parts.files, beside) as found:
             wanted = _wanted(found.paths, parts)
-            if found.elsewhere and isinstance(
-                wanted, Lacking
-            ):  # another set, then, and ours is not there
-                wanted = _absent(parts)
+            if found.elsewhere and isinstance(wanted, Lacking):
+                wanted = _absent(parts)  # what lies beside it is another set's
             return cls(ref, found.commit, wanted)
 
     @property
