@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
-from staging import Stage, at_a_terminal, command, piped
+from staging import Stage, at_a_terminal, command, piped, wait_for
 
 from reconciler.emulator import Drop, Fault, Status
 from reconciler.locks.file import FileLock
@@ -160,6 +161,36 @@ def test_a_hook_that_cannot_be_run_has_failed(stage: Stage) -> None:
     ran = stage.run("apply", "--yes")
     assert (ran.code, marks(stage)) == (10, ["a"])
     assert "hook ./nothing cannot be run: No such file or directory" in ran.err
+
+
+def test_a_failed_hook_says_more_than_an_entry_that_is_held_up(stage: Stage) -> None:
+    """Exit 5 asks nobody to run it again; the hook's consumer needs just that."""
+    stage.config("hooks: {deploy: [['false']], failure: [[sh, -c, 'touch paged; exit 1']]}\n")
+    (stage.folder / "secrets/platform").mkdir(parents=True, mode=0o700)
+    Path("secrets/platform/b").write_text("foreign", "utf-8")
+    Path("secrets").chmod(0o700)
+    stage.tokens_file("name: a", "name: b")
+    ran = stage.run("apply", "--yes")
+    assert (ran.code, marks(stage), Path("paged").exists()) == (10, ["a"], True)
+    stage.config("hooks: {failure: [['false']]}\n")
+    assert stage.run("apply", "--yes").code == 5
+
+
+def test_a_second_signal_ends_the_hook_and_the_next_run_calls_it(stage: Stage) -> None:
+    slow = "cat >> seen; sleep 60 & echo $! > left; wait"
+    stage.config(f"hooks:\n  deploy: [[sh, -c, '{slow}']]\n")
+    stage.tokens_file("name: a")
+    process = command(stage, "apply", "--yes")
+    wait_for(lambda: Path("left").exists() and Path("left").read_text("utf-8"))
+    process.send_signal(signal.SIGINT)
+    assert process.stdout
+    next(line for line in process.stdout if "finishing what is in flight" in line)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=20)
+    assert (process.returncode, "cut off: hooks" in said) == (130, True)
+    left = Path(f"/proc/{Path('left').read_text('utf-8').strip()}/stat")
+    assert not left.exists() or left.read_text("utf-8").rpartition(")")[2].split()[0] == "Z"
+    assert (seen(), marks(stage)) == (["a"], ["a"])
 
 
 def test_a_secret_of_an_uncertain_renewal_gets_its_hook_from_the_next_run(stage: Stage) -> None:

@@ -56,10 +56,10 @@ def _create(parts: Parts, desk: Desk, wish: Wish, kept: Trail) -> ExitCode:
         users = api.users()
         kept.knows(account_by_hand(parts, users), api.server_time(), began)
         owner = owner_of(users, wish.user)
+        effect = None if wish.sink is None else _effect(parts, owner, wish)
+        places = tuple(map(str, places_of(effect))) if effect else ()
         interrupts = Interrupts(lambda: (wish.name,), let_go)
         with interrupts:  # a token that is being made is made, and its secret gets out
-            effect = None if wish.sink is None else _effect(parts, owner, wish)
-            places = tuple(map(str, places_of(effect))) if effect else ()
             kept.begins()
             try:
                 with told(kept, Deed("create", wish.name, owner, places=places)) as doing:

@@ -16,6 +16,7 @@ from reconciler.reports import json, run_text
 from reconciler.reports.escape import harmless
 from reconciler.reports.lines import Labels
 from reconciler.signals import Interrupts
+from reconciler.source.config import Hooks
 from reconciler.transaction import Ports
 
 
@@ -41,8 +42,9 @@ def carry_out(
             interrupts.in_flight = lambda: tuple(map(harmless, engine.in_flight()))
             record.began = True
             outcome = record.outcome = engine.apply(plan.effects)
+        interrupts.in_flight = lambda: ("hooks",) if calls.hooks != Hooks() else ()
         code = verdict.of_run(plan, outcome)
         hooked = hooks.deploy(calls, outcome, ports, record)
     if interrupts.code is not None and code not in (ExitCode.UNCERTAIN, ExitCode.ROLLED_BACK):
         return interrupts.code
-    return hooked if code is ExitCode.OK else code
+    return verdict.with_hooks(code, hooked)

@@ -37,6 +37,15 @@ def of_run(plan: Plan, outcome: Outcome) -> ExitCode:
     return of_view(plan)
 
 
+def with_hooks(code: ExitCode, hooked: ExitCode) -> ExitCode:
+    """A run and its deploy hooks: one that failed leaves a consumer without its secret until the next run,
+    which a code below 8 would not say.
+    """
+    if hooked is ExitCode.HOOK and code not in (ExitCode.UNCERTAIN, ExitCode.ROLLED_BACK):
+        return hooked
+    return code or hooked
+
+
 def _worked(outcome: Outcome) -> bool:
     """Whether anything was done for a token; a registration alone only prepares for it."""
     return any(

@@ -7,11 +7,13 @@ import os
 import pty
 import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
+from lock_server import LockServer, Trouble
 from scenes import Moment, Process, Scene, check_healed, first, meanwhile, set_up, single
-from staging import SECRET, Stage
+from staging import SECRET, Stage, wait_for
 
 from reconciler.emulator import Call, Drop, Fault
 from reconciler.engine import CONCURRENCY
@@ -89,6 +91,25 @@ def test_the_second_leaves_at_once_and_says_what_it_cut_off(
     assert process.code == code
     assert "left at once; cut off: a. Run the same command again" in process.said
     check_healed(scene)
+
+
+def test_a_third_waits_while_the_lock_is_given_back_and_a_fourth_does_not(stage: Stage) -> None:
+    with LockServer("terraform").served() as server:
+        scene = set_up(stage, single, server.config)
+        server.troubles.append(Trouble("UNLOCK", "hang"))
+
+        def four_times(process: Process) -> None:
+            interrupt(process, signal.SIGINT)
+            process.popen.send_signal(signal.SIGTERM)
+            wait_for(lambda: len(server.asked) == 2)
+            process.popen.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.popen.wait(0.5)
+            process.popen.send_signal(signal.SIGTERM)
+            process.popen.wait()
+
+        process = meanwhile(scene, POSTED, four_times)
+    assert process.code == 143
 
 
 def test_a_token_made_by_hand_is_made_to_its_end(stage: Stage) -> None:
