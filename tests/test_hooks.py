@@ -244,7 +244,8 @@ def test_the_failure_hook_gets_the_names_of_what_was_not_done(stage: Stage) -> N
     stage.tokens_file("name: a", "name: b")
     stage.emulator.faults.add(Fault(Status(400, "no"), "POST", skip=1))
     assert stage.run("apply", "--yes").code == 8
-    assert failed() == ["b"]
+    (done,) = stage.live()  # two threads at work: either may be the first
+    assert failed() == sorted({"a", "b"} - {done})
 
 
 @pytest.mark.parametrize("why", ["credential", "server", "file", "guard", "stale", "lock", "hook", "gap"])
