@@ -17,7 +17,7 @@ import tracing
 from boxes import FORMATS, KEY, REGISTRATION, Box, receipt, secret
 from orders import Ended, Writer, writing
 from tracing import Call
-from writer import Order
+from writer import SEEN, Order
 
 from reconciler.core.receipts import ABSENT, Absent, Damaged, Lookup, Receipt, Registration, Stored
 from reconciler.core.tokens import TokenId
@@ -71,9 +71,9 @@ def order(box: Box, act: str, *, waits: bool = True) -> Order:
         case "put":
             return Order(box.form, folder, "put", number=2, version=ABSENT, waits=waits)
         case "renew":
-            return Order(box.form, folder, "put", number=2, version=box.version(), waits=waits)
+            return Order(box.form, folder, "put", number=2, version=SEEN, waits=waits)
         case _:
-            return Order(box.form, folder, act, number=1, version=box.version(), waits=waits)
+            return Order(box.form, folder, act, number=1, version=SEEN, waits=waits)
 
 
 def seen(box: Box) -> Seen:

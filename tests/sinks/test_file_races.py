@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from boxes import FORMATS, KEY, Box, receipt
 from orders import Ended, Writer, writing
-from writer import Order
+from writer import SEEN, Order
 
 from reconciler.core.receipts import ABSENT, Stored
 
@@ -47,11 +47,11 @@ def test_all_keys_of_all_processes_survive(box: Box) -> None:
 
 def test_of_processes_that_saw_the_same_exactly_one_writes(box: Box) -> None:
     box.put(0)
-    folder, version = str(box.folder.parent), box.version()
+    folder = str(box.folder.parent)
     with ExitStack() as stack:
         writers = [stack.enter_context(writing()) for _ in range(4)]
         for number, each in enumerate(writers, 1):
-            each.begin(Order(box.form, folder, "put", number, (KEY,), version, waits=True))
+            each.begin(Order(box.form, folder, "put", number, (KEY,), SEEN, waits=True))
         said = [ended.said.partition(";")[0] for ended in all_at_once(writers)]
     assert said.count("done") == 1
     assert all(each == "done" or each.endswith("changed since the plan") for each in said)

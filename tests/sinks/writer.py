@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import boxes
@@ -24,6 +24,7 @@ from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure
 
 _PR_SET_PTRACER = 0x59616D61
 _ANYBODY = -1
+SEEN = "seen"
 _WORDS = {SinkRefused: "refused", SinkUnsure: "unsure", SinkUnread: "unread"}
 
 
@@ -34,7 +35,7 @@ class Order:
     Attributes:
         act: A method of a sink.
         keys: For `put`: these, one after the other, each with the secret of `number`.
-        version: What the plan saw; None: look first.
+        version: What the plan saw; None: look just before each write; `SEEN`: look before waiting.
         waits: Whether to wait for SIGUSR1.
         uid: As which user; 0 changes nothing.
         most: Bytes that a file may have; 0: no limit.
@@ -51,8 +52,7 @@ class Order:
     most: int = 0
 
 
-def carry_out(order: Order) -> None:
-    box = Box(Path(order.folder), order.form)
+def carry_out(order: Order, box: Box) -> None:
     match order.act:
         case "put":
             for key in order.keys:
@@ -79,6 +79,9 @@ def _version(box: Box, order: Order, key: str) -> boxes.Version:
 
 
 def _alone(order: Order) -> None:
+    box = Box(Path(order.folder), order.form)
+    if order.version == SEEN:  # versions are of one process
+        order = replace(order, version=box.version(KEY))
     if order.waits:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYBODY, 0, 0, 0)
@@ -91,7 +94,7 @@ def _alone(order: Order) -> None:
         os.setgid(order.uid)
         os.setuid(order.uid)
     try:
-        carry_out(order)
+        carry_out(order, box)
         _say("done")
     except SinkError as error:
         _say(f"{_WORDS[type(error)]} {error.message}; {error.hint}")
