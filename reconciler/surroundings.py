@@ -40,7 +40,7 @@ class Job:
     Attributes:
         actor: Who set it off.
         url: Its page.
-        commit: What it checked out.
+        commit: Which one set it off; it may have checked out another.
         root: The folder of the repository on this machine.
     """
 

@@ -95,6 +95,19 @@ def test_outside_of_ci_the_actor_is_who_runs_it(logged: Stage) -> None:
     assert (lines()[0]["run_url"], lines()[0]["commit"]) == ("", "")
 
 
+def test_the_commit_is_the_one_that_is_checked_out(logged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job may check out what its branch says by now."""
+    monkeypatch.setenv("GITHUB_RUN_ID", "7")
+    monkeypatch.setenv("GITHUB_SHA", "c0ffee")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(logged.folder))
+    me = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    for argv in (("init", "-q"), (*me, "commit", "-q", "--allow-empty", "-m", "later")):
+        subprocess.run(["git", *argv], cwd=logged.folder, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=logged.folder, check=True, capture_output=True)
+    assert logged.run("apply", "--yes").code == 0
+    assert {each["commit"] for each in lines()} == {head.stdout.decode().strip()}
+
+
 def test_what_failed_and_what_was_not_started_is_told(logged: Stage) -> None:
     logged.tokens_file("name: a")
     logged.emulator.faults.add(Fault(method="POST", path="*/tokens", when="after", action=Drop()))

@@ -35,6 +35,7 @@ from reconciler.errors import (
 )
 from reconciler.reports import audit
 from reconciler.reports.audit import Account, Deed, End
+from reconciler.source.git import head_of
 from reconciler.surroundings import job_of, who_runs
 from reconciler.transaction import awake_or_not
 from reconciler.wiring import Parts
@@ -170,7 +171,9 @@ def trail(parts: Parts, command: str) -> Trail:
     log = AuditLog(parts.config.base / path) if path is not None else None
     job = job_of(parts.env)
     actor = job.actor or who_runs()
-    return Trail(log, audit.Run(str(uuid.uuid4()), command, actor, job.url, job.commit))
+    # A job may check out what its branch says by now, and not the commit that set it off.
+    commit = (job.root and log and head_of(Path(job.root))) or job.commit
+    return Trail(log, audit.Run(str(uuid.uuid4()), command, actor, job.url, commit))
 
 
 def account_of(plan: Plan) -> Account:

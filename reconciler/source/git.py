@@ -64,6 +64,14 @@ def checked_out(
         yield Checkout(commit, found or moved, elsewhere=bool(moved))
 
 
+def head_of(here: Path) -> str:
+    """The commit that is checked out in a folder; empty where git is missing or does not say."""
+    try:
+        return _commit("HEAD", here)
+    except (UsageError, _Refused):
+        return ""
+
+
 def _root(here: Path) -> Path:
     return Path(os.fsdecode(_git(here, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
 
