@@ -12,13 +12,30 @@ consumer and as a stranger have it. Needs pytest. `PROTOCOL.md` says why each of
 
 from __future__ import annotations
 
-from reconciler.testing.failing import Failing
-from reconciler.testing.keeping import Keeping
-from reconciler.testing.sharing import Sharing
-from reconciler.testing.store import StoreUnderTest, plain, put, receipt, secret
+import pytest
+
+for _part in (
+    "contents",
+    "failing",
+    "interleaving",
+    "keeping",
+    "racing",
+    "refusing",
+    "sharing",
+    "watching",
+):
+    pytest.register_assert_rewrite(f"{__name__}.{_part}")  # an assert of ours says what it saw
+
+from reconciler.testing.contents import plain, put, receipt, secret  # noqa: E402 - see above
+from reconciler.testing.failing import Failing  # noqa: E402
+from reconciler.testing.keeping import Keeping  # noqa: E402
+from reconciler.testing.racing import Racing  # noqa: E402
+from reconciler.testing.refusing import Refusing  # noqa: E402
+from reconciler.testing.sharing import Sharing  # noqa: E402
+from reconciler.testing.store import StoreUnderTest  # noqa: E402
 
 __all__ = ["SinkContract", "StoreUnderTest", "plain", "put", "receipt", "secret"]
 
 
-class SinkContract(Keeping, Sharing, Failing):
+class SinkContract(Keeping, Sharing, Racing, Failing, Refusing):
     """Subclass it, with a fixture `store`."""

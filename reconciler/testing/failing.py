@@ -1,139 +1,120 @@
-"""What fails says how far it came; what is refused leaves nothing; nothing tells a secret."""
+"""What fails says how far it came, and the next try heals it; what was not read is not empty."""
 
 from __future__ import annotations
 
-import copy
-import logging
-import pickle
-import traceback
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Literal
 
 import pytest
 
-from reconciler.core.receipts import (
-    ABSENT,
-    Absent,
-    Damaged,
-    Stored,
-    TokenRef,
-)
-from reconciler.core.secret import Secret
-from reconciler.core.tokens import TokenId, Unread, UserId
+from reconciler.core.ports import Sink
+from reconciler.core.receipts import Lookup, receipt_of
+from reconciler.core.tokens import Unread
 from reconciler.errors import SinkError, SinkRefused, SinkUnread, SinkUnsure
-from reconciler.testing.store import (
-    StoreUnderTest,
+from reconciler.testing.contents import (
+    REGISTERED,
+    State,
     plain,
     put,
     receipt,
-    secret,
+    state,
     stored,
+    version_at,
 )
+from reconciler.testing.store import Hangs
+from reconciler.testing.watching import Watched, Watching
+from reconciler.testing.writes import WRITES, Write
 
 
-class Failing:
-    """What fails, and what never happens."""
+class Failing(Watching):
+    """What fails."""
 
-    def test_unreadable_is_not_empty(self, store: StoreUnderTest) -> None:
-        put(store.sink(), store.key(1), 1)
-        with store.unreadable():
-            sink = store.sink()
-            with suppress(SinkUnread):
-                assert isinstance(sink.read(store.key(1)), Unread)
-            with suppress(SinkUnread):
-                assert isinstance(sink.inventory([store.key(1)]).at(store.key(1)), Unread)
-        assert stored(store.sink(), store.key(1)) == receipt(1)
-
-    def test_a_write_that_fails_before_it_took_effect_changes_nothing(
-        self, store: StoreUnderTest
+    @pytest.mark.parametrize("when", ["before", "after", "silence"])
+    @pytest.mark.parametrize("name", WRITES)
+    def test_a_write_that_fails_says_how_far_it_came(
+        self, watched: Watched, name: str, when: str
     ) -> None:
-        sink = store.sink()
-        put(sink, store.key(1), 1)
-        with store.failing("before"), pytest.raises((SinkRefused, SinkUnsure)):
-            put(sink, store.key(1), 2)
-        assert store.value(store.key(1)) == plain(1)
+        """Refused, though it took effect: the token would be revoked, and a consumer reads it."""
+        key, write = watched.key(1), WRITES[name]
+        put(watched.sink(), key, 1)
+        watched.sink().register(REGISTERED)
+        before, seen = state(watched, key), version_at(watched.sink(), key)
+        with _trouble(watched, when) as most:
+            error = _error(partial(write.does, watched.sink(), key, seen), most)
+        after = state(watched, key)
+        _judge(write, error, before, after)
+        assert error is not None or (name, when) != ("put", "before"), "no word of it"
+        if error is not None and when == "before":
+            assert after.value == before.value
+        if after.value == plain(2):
+            assert receipt_of(after.held) == receipt(2), "a value went before its receipt"
+        write.does(watched.sink(), key, version_at(watched.sink(), key))
+        assert write.is_done(state(watched, key)), "the next try does not heal it"
 
-    def test_a_write_whose_answer_is_lost_is_unsure_and_heals(self, store: StoreUnderTest) -> None:
-        """Refused would be a lie: the token would be revoked, and a consumer reads it."""
-        sink = store.sink()
-        put(sink, store.key(1), 1)
-        with store.failing("after"), suppress(SinkUnsure):
-            put(sink, store.key(1), 2)
-        fresh = store.sink()
-        held = fresh.read(store.key(1))
-        if isinstance(held, Stored):
-            assert store.value(store.key(1)) == plain(held.receipt.rotation)
-        else:
-            assert isinstance(held, Damaged)
-        put(fresh, store.key(1), 3)
-        assert (store.value(store.key(1)), stored(fresh, store.key(1))) == (plain(3), receipt(3))
+    def test_unreadable_is_not_empty(self, watched: Watched) -> None:
+        key = watched.key(1)
+        put(watched.sink(), key, 1)
+        with watched.unreadable():
+            _check_unread(watched.sink(), key)
+        assert stored(watched.sink(), key) == receipt(1)
 
-    def test_a_preflight_leaves_nothing_behind(self, store: StoreUnderTest) -> None:
-        sink = store.sink()
-        sink.preflight(store.key(1))
-        assert store.value(store.key(1)) is None
-        assert isinstance(store.sink().read(store.key(1)), Absent)
-        put(sink, store.key(1), 1)
-        before = store.sink().read(store.key(1))
-        sink.preflight(store.key(1))
-        assert store.sink().read(store.key(1)) == before
-        assert store.value(store.key(1)) == plain(1)
+    def test_a_read_without_an_answer_ends_as_unread(self, watched: Watched) -> None:
+        key = watched.key(1)
+        put(watched.sink(), key, 1)
+        with _silence(watched, "reads") as most:
+            began = time.monotonic()
+            _check_unread(watched.sink(), key)
+            assert time.monotonic() - began < 3 * most
 
-    def test_a_preflight_refuses_where_a_write_would_fail(self, store: StoreUnderTest) -> None:
-        with store.failing("before"), pytest.raises(SinkError):
-            store.sink().preflight(store.key(1))
-            put(store.sink(), store.key(1), 1)
 
-    @pytest.mark.parametrize("key", ["", "..", "a/../b", "/a", "a b", "a\n", "ü", "a\0b"])
-    def test_a_key_that_does_not_fit_is_refused(self, store: StoreUnderTest, key: str) -> None:
-        with pytest.raises(SinkRefused):
-            store.sink().preflight(key)
-        with pytest.raises(SinkRefused):
-            store.sink().put(key, secret(1), receipt(1), ABSENT)
+def _trouble(watched: Watched, when: str) -> AbstractContextManager[object]:
+    if when == "silence":
+        return _silence(watched, "writes")
+    return watched.failing("before" if when == "before" else "after")
 
-    def test_what_is_no_token_is_refused(self, store: StoreUnderTest) -> None:
-        for text in ("", "nbp_short", plain(1) + "\n", plain(1)[:-1] + '"'):
-            with pytest.raises(SinkRefused):
-                store.sink().put(store.key(1), Secret(text), receipt(1), ABSENT)
-        assert store.value(store.key(1)) is None
 
-    def test_a_receipt_of_any_size_is_kept_or_refused_whole(self, store: StoreUnderTest) -> None:
-        many = tuple(TokenRef(UserId("u" * 60), TokenId(f"{n:020d}")) for n in range(30))
-        large = receipt(1, name="n" * 255, predecessors=many)
-        sink = store.sink()
+def _silence(watched: Watched, what: Literal["reads", "writes"]) -> AbstractContextManager[float]:
+    if not isinstance(watched.store, Hangs):
+        pytest.skip("the store under test cannot be made to hang (`Hangs`)")
+    return watched.store.hanging(what)
+
+
+def _error(does: Callable[[], object], most: object) -> SinkError | None:
+    began = time.monotonic()
+    try:
+        does()
+    except SinkError as error:
+        return error
+    finally:
+        assert not isinstance(most, float) or time.monotonic() - began < most
+    return None
+
+
+def _judge(write: Write, error: SinkError | None, before: State, after: State) -> None:
+    assert after.is_sound, after
+    if error is None:
+        assert write.is_done(after), "it said nothing, and was not done"
+    elif isinstance(error, SinkRefused):
+        assert after == before, "refused, and something was written"
+    else:
+        assert isinstance(error, SinkUnsure), error
+    if write.keeps_value:
+        assert after.value == before.value
+
+
+def _check_unread(sink: Sink, key: str) -> None:
+    """Of one place, and in bulk: also of places that nobody asked about."""
+    looks: tuple[Callable[[], Lookup], ...] = (
+        lambda: sink.read(key),
+        lambda: sink.inventory([key]).at(key),
+        lambda: sink.inventory([]).at(key),
+    )
+    for look in looks:
         try:
-            sink.put(store.key(1), secret(1), large, ABSENT)
-        except SinkRefused:
-            assert store.value(store.key(1)) is None
-        else:
-            assert stored(sink, store.key(1)) == large
-
-    def test_nothing_tells_a_secret(
-        self, store: StoreUnderTest, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        caplog.set_level(logging.DEBUG)
-        said: list[str] = []
-        moments: tuple[Literal["before", "after"], ...] = ("before", "after")
-        for when in moments:
-            sink = store.sink()
-            with store.failing(when):
-                try:
-                    put(sink, store.key(1), 1)
-                except SinkError as error:
-                    said += ["".join(traceback.format_exception(error)), error.hint, repr(error)]
-            dumps: tuple[Callable[[object], object], ...] = (
-                repr,
-                str,
-                vars,
-                copy.copy,
-                pickle.dumps,
-            )
-            for dump in dumps:
-                with suppress(
-                    Exception
-                ):  # some cannot be dumped at all, which tells nothing either
-                    said.append(repr(dump(sink)))
-        text = "\n".join([*said, caplog.text])
-        assert plain(1) not in text
-        assert plain(1)[4:34] not in text
+            found = look()
+        except SinkUnread:
+            continue
+        assert isinstance(found, Unread), found

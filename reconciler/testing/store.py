@@ -1,33 +1,16 @@
-"""What a test of a sink provides, and what the contract puts into it."""
+"""What a test of a sink provides: one store, and every way to it that the contract needs."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from reconciler.core.ports import Sink
-from reconciler.core.receipts import (
-    Receipt,
-    SetName,
-    Stored,
-    TokenRef,
-    Version,
-    version_of,
-)
-from reconciler.core.secret import Secret, checksum
-from reconciler.core.tokens import TokenId, Unread, UserId
-from reconciler.errors import SinkError
-
-START = datetime(2026, 6, 1, 12, 30, 15, 123456, UTC)
-SET = SetName("platform")
 
 
 class StoreUnderTest(Protocol):
-    """One empty store, and every way to it that the contract needs."""
+    """One empty store. The classes below say what it may offer beyond this, to be tested harder."""
 
     def sink(self) -> Sink:
         """The sink over this store; each call as another process would make it."""
@@ -46,7 +29,7 @@ class StoreUnderTest(Protocol):
         ...
 
     def failing(self, when: Literal["before", "after"]) -> AbstractContextManager[object]:
-        """Within it writes fail, before or after they took effect."""
+        """Within it every write fails, before or after it took effect: put, amend, register, delete."""
         ...
 
     def unreadable(self) -> AbstractContextManager[object]:
@@ -54,67 +37,75 @@ class StoreUnderTest(Protocol):
         ...
 
 
-def secret(number: int) -> Secret:
-    """A well-formed token that no server knows."""
-    return Secret(plain(number))
+@runtime_checkable
+class Hangs(Protocol):
+    """A store that can be made to answer nothing."""
+
+    def hanging(self, what: Literal["reads", "writes"]) -> AbstractContextManager[float]:
+        """Within it these take effect, and get no answer. Gives the seconds that a call may take."""
+        ...
 
 
-def plain(number: int) -> str:
-    body = f"Conformance{number:019d}"
-    return f"nbp_{body}{checksum(body)}"
+@runtime_checkable
+class Lists(Protocol):
+    """A store that shows all that is in it, to somebody who knows nothing of sinks."""
+
+    def listing(self) -> object:
+        """All that is there; equal as long as nothing changes."""
+        ...
 
 
-def receipt(number: int, **changes: object) -> Receipt:
-    """What belongs to `secret(number)`."""
-    made = START + timedelta(days=number)
-    whole = Receipt(
-        token=TokenRef(UserId("auth0|ci-bot"), TokenId(f"{number:020d}")),
-        set=SET,
-        name="CI/CD Token ✓",
-        created_at=made,
-        expires_at=made + timedelta(days=90),
-        fingerprint=secret(number).fingerprint(),
-        rotation=number,
-        protect=number % 2 == 1,
-        undeployed=number % 2 == 0,
-        predecessors=(TokenRef(UserId("auth0|ci-bot"), TokenId(f"{number - 1:020d}")),),
-    )
-    return replace(whole, **changes)  # type: ignore[arg-type]  # names of its own fields
+@runtime_checkable
+class Forbids(Protocol):
+    """A store that knows permissions."""
+
+    def read_only(self) -> AbstractContextManager[object]:
+        """Within it the sink may read, and not write."""
+        ...
 
 
-def put(sink: Sink, key: str, number: int, expect: Version | None = None) -> None:
-    """Store `secret(number)`, over what is there unless a version is named."""
-    if expect is None:
-        held = sink.read(key)
-        assert not isinstance(held, Unread)
-        expect = version_of(held)
-    sink.put(key, secret(number), receipt(number), expect)
+@runtime_checkable
+class Limits(Protocol):
+    """A store with little room."""
+
+    def limit(self) -> int:
+        """The most bytes of a receipt, as one line of JSON, that fit."""
+        ...
 
 
-def stored(sink: Sink, key: str) -> Receipt:
-    held = sink.read(key)
-    assert isinstance(held, Stored), held
-    return held.receipt
+@runtime_checkable
+class NamesBadKeys(Protocol):
+    """A store whose keys are not like paths or variables."""
+
+    def bad_keys(self) -> Sequence[str]:
+        """Keys that the sink must refuse, besides the empty one and one with a NUL."""
+        ...
 
 
-def in_turn(actions: list[Callable[[], None]]) -> list[SinkError | None]:
-    return [at_once([action])[0] for action in actions]
+@runtime_checkable
+class FoldsCase(Protocol):
+    """A store that takes `KEY` and `key` for one place, and whose KeyRule says so."""
+
+    folds_case: Literal[True]
 
 
-def at_once(actions: list[Callable[[], None]]) -> list[SinkError | None]:
-    outcomes: list[SinkError | None] = [None] * len(actions)
-    gate = threading.Barrier(len(actions))
+@runtime_checkable
+class Pages(Protocol):
+    """A store that answers a bulk read in pages, or one that is too slow for many writes."""
 
-    def run(index: int, action: Callable[[], None]) -> None:
-        gate.wait()
-        try:
-            action()
-        except SinkError as error:
-            outcomes[index] = error
+    def page(self) -> int:
+        """How many records one answer may have; 20 where nothing is said."""
+        ...
 
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(actions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return outcomes
+
+BAD_KEYS = ("..", "a/../b", "/a", "a b", "a\n", "ü")
+PAGE = 20
+
+
+def bad_keys(store: StoreUnderTest) -> tuple[str, ...]:
+    given = store.bad_keys() if isinstance(store, NamesBadKeys) else BAD_KEYS
+    return ("", "a\0b", *given)
+
+
+def page(store: StoreUnderTest) -> int:
+    return store.page() if isinstance(store, Pages) else PAGE

@@ -35,6 +35,11 @@ class Trouble:
     skip: int = 0
 
 
+def writes(part: str, *, after: bool) -> tuple[Trouble, ...]:
+    """Whatever is written below a path with this part hangs up."""
+    return tuple(Trouble(method, part, after=after) for method in ("POST", "PUT", "PATCH", "DELETE"))
+
+
 @dataclass
 class Relay:
     """Passes everything on to `upstream`, except for its troubles; `tls` is for one that is https."""

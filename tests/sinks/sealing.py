@@ -208,6 +208,10 @@ class Branch:
     def plant(self, key: str, value: str) -> None:
         self.others_write(f"secrets/{key}{self.tool.suffix}", self.tool.encrypt(value))
 
+    def page(self) -> int:
+        """A commit has all files; each write is a push."""
+        return 2
+
     @contextmanager
     def failing(self, when: Literal["before", "after"]) -> Iterator[None]:
         """The remote says no; or it does as it is told, and dies before it says so."""

@@ -40,7 +40,8 @@ from reconciler.sinks.receipt_text import receipt_to_json, to_text
 from reconciler.sinks.records import Changed, RecordSink
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
-from reconciler.testing.store import at_once, stored
+from reconciler.testing.contents import stored
+from reconciler.testing.interleaving import at_once
 
 
 @pytest.fixture

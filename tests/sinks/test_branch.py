@@ -16,7 +16,8 @@ from reconciler.sinks import sink_type
 from reconciler.sinks.sealed import git as plumbing
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
-from reconciler.testing.store import at_once, stored
+from reconciler.testing.contents import stored
+from reconciler.testing.interleaving import at_once
 
 KEY = "set/1"
 

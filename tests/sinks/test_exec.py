@@ -21,7 +21,7 @@ from reconciler.sinks import sink_type
 from reconciler.sinks.receipt_text import receipt_to_json, registration_to_json, to_text
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
-from reconciler.testing.store import START
+from reconciler.testing.contents import START
 
 KEY = "set/1"
 

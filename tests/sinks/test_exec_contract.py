@@ -29,9 +29,10 @@ class Kept:
     """The store is a JSON file."""
 
     home: Path
+    timeout: int = 20
 
     def sink(self) -> Sink:
-        options = {"command": [str(COMMANDS / "keeper")], "timeout": 20}
+        options = {"command": [str(COMMANDS / "keeper")], "timeout": self.timeout}
         around = Surroundings(self.home, {"PATH": quick(self.home)}, allow_http=False)
         return sink_type("exec").build(options, around)
 
@@ -49,8 +50,25 @@ class Kept:
 
     @contextmanager
     def failing(self, when: Literal["before", "after"]) -> Iterator[None]:
-        with self.mood("put exits 69" if when == "before" else "after after"):
+        lines = [f"{op} exits 69" for op in ("check", "put", "delete", "register")]
+        with self.mood(*(lines if when == "before" else ["after after"])):
             yield
+
+    @contextmanager
+    def hanging(self, what: Literal["reads", "writes"]) -> Iterator[float]:
+        ops = ("list", "stat") if what == "reads" else ("put", "delete", "register")
+        self.timeout = 1
+        with self.mood(*(f"{op} hangs" for op in ops)):
+            yield 10.0
+        self.timeout = 20
+
+    def listing(self) -> object:
+        file = self.home / "kept.json"
+        return file.read_text() if file.exists() else None
+
+    def page(self) -> int:
+        """It answers with all; every write starts a program."""
+        return 2
 
     @contextmanager
     def unreadable(self) -> Iterator[None]:
@@ -144,6 +162,9 @@ class PassStore:
         program.chmod(0o755)
         yield
         program.unlink()
+
+    def page(self) -> int:
+        return 2
 
     @contextmanager
     def unreadable(self) -> Iterator[None]:

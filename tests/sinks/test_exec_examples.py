@@ -27,7 +27,7 @@ from reconciler.errors import SinkRefused, SinkUnread, SinkUnsure
 from reconciler.sinks import sink_type
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
-from reconciler.testing.store import START
+from reconciler.testing.contents import START
 
 ROOT = Path(__file__).parents[2]
 KEY = "platform/terraform"

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from boxes import REGISTRATION
 from fakes.github import Github
-from fakes.relay import Relay, Trouble
+from fakes.relay import Relay, writes
 from fakes.serving import Request
 
 from reconciler.core.ports import Sink
@@ -51,6 +51,7 @@ class Secrets:
     relay: Relay
     path: str
     home: Path
+    folds_case: ClassVar[Literal[True]] = True
 
     def __post_init__(self) -> None:
         self.token = self.github.token()
@@ -75,7 +76,7 @@ class Secrets:
         self.github.handle(Request("PUT", f"{where}/{key}", {}, headers, body))
 
     def failing(self, when: Literal["before", "after"]) -> AbstractContextManager[object]:
-        return self.relay.troubled(Trouble("PUT", "/secrets/", after=when == "after"))
+        return self.relay.troubled(*writes("/", after=when == "after"))
 
     @contextmanager
     def unreadable(self) -> Iterator[None]:
@@ -85,7 +86,7 @@ class Secrets:
         self.signs_in_with = self.token
 
 
-@pytest.mark.parametrize("path", ["repos/acme/infra/actions", "orgs/acme/actions"])
+@pytest.mark.parametrize("path", PLACES)
 class TestFakeGithub(SinkContract):
     @pytest.fixture
     def store(self, path: str, tmp_path: Path) -> Iterator[Secrets]:

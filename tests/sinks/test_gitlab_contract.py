@@ -16,7 +16,7 @@ from typing import Any, Literal
 import gitlab
 import pytest
 from fakes.gitlab import Gitlab
-from fakes.relay import Relay, Trouble
+from fakes.relay import Relay, writes
 from gitlab.exceptions import GitlabGetError
 
 from reconciler.core.ports import Sink
@@ -72,8 +72,7 @@ class Variables:
             self.variables.update(key, {"value": value, "filter": self.filter})
 
     def failing(self, when: Literal["before", "after"]) -> AbstractContextManager[object]:
-        troubles = [Trouble(method, "/variables", after=when == "after") for method in ("POST", "PUT")]
-        return self.relay.troubled(*troubles)
+        return self.relay.troubled(*writes("/variables", after=when == "after"))
 
     @contextmanager
     def unreadable(self) -> Iterator[None]:

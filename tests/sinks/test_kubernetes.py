@@ -33,7 +33,7 @@ from reconciler.sinks.kubernetes.writer import Part
 from reconciler.sinks.records import RecordSink
 from reconciler.sinks.rest import Rest
 from reconciler.testing import plain, put, receipt, secret
-from reconciler.testing.store import at_once
+from reconciler.testing.interleaving import at_once
 
 OPERATOR = "netbird-mgmt-api-key"
 KEY = "NB_API_KEY"

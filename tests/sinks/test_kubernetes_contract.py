@@ -13,7 +13,7 @@ from typing import Literal
 
 import pytest
 from clusters import NO_REAL, REAL, Site, fake_site, real_site
-from fakes.relay import Trouble
+from fakes.relay import writes
 
 from reconciler.core.ports import Sink
 from reconciler.testing import SinkContract
@@ -49,7 +49,7 @@ class Secrets:
         self.site.server.write(name, {field: value})
 
     def failing(self, when: Literal["before", "after"]) -> AbstractContextManager[object]:
-        return self.site.relay.troubled(Trouble("PATCH", "/secrets/", after=when == "after"))
+        return self.site.relay.troubled(*writes("/secrets", after=when == "after"))
 
     @contextmanager
     def unreadable(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from reconciler.errors import SinkRefused, SinkUnread, UsageError
 from reconciler.sinks import sink_type
 from reconciler.surroundings import Surroundings
 from reconciler.testing import plain, put, receipt, secret
-from reconciler.testing.store import stored
+from reconciler.testing.contents import stored
 
 KEY = "set/1"
 TOOLS = ("age", "sops")

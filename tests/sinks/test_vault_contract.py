@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import hvac
 import pytest
-from fakes.relay import Relay, Trouble
+from fakes.relay import Relay, writes
 from fakes.vault import ROOT, Vault
 from hvac.exceptions import InvalidPath
 
@@ -68,7 +68,7 @@ class Records:
         self.kv.create_or_update_secret(path=f"{self.folder}/{key}", secret={"token": value})
 
     def failing(self, when: Literal["before", "after"]) -> AbstractContextManager[object]:
-        return self.relay.troubled(Trouble("POST", "/data/", after=when == "after"))
+        return self.relay.troubled(*writes("/secret/", after=when == "after"))
 
     @contextmanager
     def unreadable(self) -> Iterator[None]:
