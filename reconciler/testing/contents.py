@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.core.ports import Sink
@@ -78,11 +78,16 @@ def stored(sink: Sink, key: str) -> Receipt:
 
 @dataclass(frozen=True)
 class State:
-    """What there is at one key: for a consumer, for the sink, and of registrations."""
+    """What there is at one key, for a consumer and for the sink; and registrations, where asked for."""
 
     value: str | None
     held: Lookup
-    registrations: Mapping[SetName, Registration]
+    registrations: Mapping[SetName, Registration] = field(default_factory=dict)
+
+    @property
+    def version(self) -> Version:
+        assert not isinstance(self.held, Unread)
+        return version_of(self.held)
 
     @property
     def is_sound(self) -> bool:
@@ -92,6 +97,7 @@ class State:
         return not isinstance(self.held, Absent) or self.value is None
 
 
-def state(store: StoreUnderTest, key: str) -> State:
+def state(store: StoreUnderTest, key: str, *, sets: bool = False) -> State:
     sink = store.sink()
-    return State(store.value(key), sink.read(key), dict(sink.inventory([key]).registrations))
+    known = dict(sink.inventory([]).registrations) if sets else {}
+    return State(store.value(key), sink.read(key), known)

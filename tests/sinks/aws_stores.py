@@ -53,7 +53,7 @@ class AwsStore:
         options = {**where, **self.DEFAULTS, **self.options}
         around = Surroundings(Path(), {}, allow_http=False)
         plain = sink_type(self.TYPE).build(options, around)
-        return plain if self.upstream else cast("Sink", ByName(plain, tuple(map(self.key, range(10)))))
+        return plain if self.upstream else cast("Sink", ByName(plain, tuple(map(self.key, range(25)))))
 
     def key(self, number: int) -> str:
         return f"set/{number}"
@@ -130,12 +130,13 @@ class Secrets(AwsStore):
             Filters=[{"Key": "name", "Values": [self.folder]}]
         )
         names = {each["Name"] for page in pages for each in page["SecretList"]}
-        for name in names | {self.name(".registrations"), *(self.name(self.key(n)) for n in range(10))}:
+        for name in names | {self.name(".registrations"), *(self.name(self.key(n)) for n in range(25))}:
             self.api.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
 class Parameters(AwsStore):
     TYPE = "aws-ssm"
+    is_slow: ClassVar[Literal[True]] = True
     SERVICE = "ssm"
     READS = ("GetParameter", "DescribeParameters")  # and what begins so
     WRITES = ("PutParameter", "DeleteParameter")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -166,6 +166,8 @@ def _no_flush(*_args: object) -> None:
 class Branch:
     """The store is a branch of a bare remote; we have a checkout, and so have others."""
 
+    is_slow: ClassVar[Literal[True]] = True
+
     def __init__(self, home: Path, tool: Tool, like: Path) -> None:
         """A copy of what `remote` made."""
         self.home, self.tool = home, tool
@@ -207,10 +209,6 @@ class Branch:
 
     def plant(self, key: str, value: str) -> None:
         self.others_write(f"secrets/{key}{self.tool.suffix}", self.tool.encrypt(value))
-
-    def page(self) -> int:
-        """A commit has all files; each write is a push."""
-        return 2
 
     @contextmanager
     def failing(self, when: Literal["before", "after"]) -> Iterator[None]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 from sealing import needed, quick, ran
@@ -30,6 +30,7 @@ class Kept:
 
     home: Path
     timeout: int = 20
+    is_slow: ClassVar[Literal[True]] = True
 
     def sink(self) -> Sink:
         options = {"command": [str(COMMANDS / "keeper")], "timeout": self.timeout}
@@ -65,10 +66,6 @@ class Kept:
     def listing(self) -> object:
         file = self.home / "kept.json"
         return file.read_text() if file.exists() else None
-
-    def page(self) -> int:
-        """It answers with all; every write starts a program."""
-        return 2
 
     @contextmanager
     def unreadable(self) -> Iterator[None]:
@@ -117,6 +114,7 @@ class PassStore:
 
     home: Path
     gnupg: Path
+    is_slow: ClassVar[Literal[True]] = True
 
     def __post_init__(self) -> None:
         self.signs_with = self.gnupg
@@ -162,9 +160,6 @@ class PassStore:
         program.chmod(0o755)
         yield
         program.unlink()
-
-    def page(self) -> int:
-        return 2
 
     @contextmanager
     def unreadable(self) -> Iterator[None]:
