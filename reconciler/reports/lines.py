@@ -148,7 +148,9 @@ def details(change: Change, now: datetime) -> list[str]:
         case "amend":
             return [f"in the receipt at {places}; token and secret stay"]
         case "revoke":
-            return [*_recent_use(before, now), f"its secret leaves {places}" if places else ""]
+            perhaps = ", should it be there" if change["reason"]["code"] == "orphan" else ""
+            left = f"its secret leaves {places}{perhaps}" if places else ""
+            return [*_recent_use(before, now), left]
         case "clean":
             return [f"its secret leaves {places}"]
         case "keep" if change["renews_at"]:
