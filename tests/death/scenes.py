@@ -56,9 +56,10 @@ class Scene:
     def look(self) -> None:
         """Every consumer that was once served is let in, at every moment."""
         for name in self.entries:
+            was_served = name in self.served  # asked first: another thread may see it served meanwhile
             secret = self.consumed(name)
             if secret is None:
-                if name in self.served:
+                if was_served:
                     self.complaints.append(f"{name}: its secret is gone")
             elif self.stage.emulator.authenticates(secret) == self.stage.bot:
                 self.served.add(name)
