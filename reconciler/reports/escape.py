@@ -27,7 +27,7 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Co"})
 _UNUSUAL: Final = re.compile(r"[^\n\x20-\x7e]")
 _COLOUR_OR_UNUSUAL: Final = re.compile(r"\x1b\[(?:[01]|1;31|3[1-6])m|[^\n\x20-\x7e\u200d]")
 """The colours are ours (`Style.paint`); the joiner holds emoji together, and carets below them in place."""
-_HASHES: Final = re.compile(r"#(?=#\w*\[)")
+_HASHES: Final = re.compile(r"#(?=#[\w\u200d]*\[)")
 """`##[`, `##vso[`: GitHub and Azure read these as a command wherever they stand in a line."""
 _COLONS: Final = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 """`::`: GitHub and Forgejo read a line as a command that begins so, blanks aside."""
