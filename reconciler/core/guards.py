@@ -122,7 +122,7 @@ def _registrations(ledger: Ledger) -> Iterator[Guard]:
         known = world.registration(sink)
         if known is None or sink in world.requests.accept_registration:
             continue
-        same = known.server == world.server and known.principal == world.principal
+        same = world.is_ours(known)
         yield Guard(
             "registration",
             not same,

@@ -56,8 +56,7 @@ def _why_register(world: World, sink: SinkName) -> Why | None:
     known = world.registration(sink)
     if known is None:
         return Why(Reason.FIRST_USE, f"first use of {sink} by set {world.wanted.name}")
-    ours = known.server == world.server and known.principal == world.principal
-    if ours or sink not in world.requests.accept_registration:
+    if world.is_ours(known) or sink not in world.requests.accept_registration:
         return None
     return Why(Reason.ACCEPTED, f"was registered by {known.principal} at {known.server}")
 

@@ -74,10 +74,7 @@ class Settled:
     def _is_registered(self, sink: str) -> bool:
         world, name = self._world, SinkName(sink)
         found = world.registration(name) if name in world.sinks else None
-        return found is not None and (found.server, found.principal) == (
-            world.server,
-            world.principal,
-        )
+        return found is not None and world.is_ours(found)
 
 
 def _read(world: World) -> list[tuple[LiveToken, ...]]:

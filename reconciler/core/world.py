@@ -84,3 +84,7 @@ class World:
         if isinstance(inventory, Unread):
             return None
         return inventory.registrations.get(self.wanted.name)
+
+    def is_ours(self, registration: Registration) -> bool:
+        """Whether it was made at this server and by this principal."""
+        return (registration.server, registration.principal) == (self.server, self.principal)
